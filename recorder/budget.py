@@ -1,0 +1,48 @@
+"""The process's one request budget: every request to Checkly waits here for its turn."""
+
+import threading
+from typing import Final
+
+from recorder.clock import Monotonic
+from recorder.pacing import TokenBucket
+
+TRIGGER_RESERVE: Final = 2.0
+"""Tokens that reads leave untouched, so that a trigger never queues behind them."""
+_RECHECK_S: Final = 0.5
+
+
+class RequestBudget:
+    """A token bucket that threads can wait at. Triggers go first: reads leave a reserve for them."""
+
+    def __init__(self, per_minute: float, *, monotonic: Monotonic) -> None:
+        """Start with a full bucket of `per_minute` requests per minute."""
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._bucket = TokenBucket.full(per_minute=per_minute, at=monotonic())
+
+    def take_for_trigger(self, stop: threading.Event) -> bool:
+        """Wait for a token; False when `stop` was set meanwhile."""
+        return self._take(stop, reserve=0.0)
+
+    def take_for_read(self, stop: threading.Event) -> bool:
+        """Wait for a token that no trigger needs; False when `stop` was set meanwhile."""
+        return self._take(stop, reserve=TRIGGER_RESERVE)
+
+    def give_back(self) -> None:
+        """Return a token that was taken and not used."""
+        with self._lock:
+            self._bucket.tokens += 1
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing leave for this long."""
+        with self._lock:
+            self._bucket.pause(self._monotonic(), seconds=seconds)
+
+    def _take(self, stop: threading.Event, *, reserve: float) -> bool:
+        while not stop.is_set():
+            with self._lock:
+                wait_s = self._bucket.wait_s(self._monotonic(), reserve=reserve)
+            if wait_s == 0.0:
+                return True
+            stop.wait(min(wait_s, _RECHECK_S))
+        return False

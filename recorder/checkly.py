@@ -1,0 +1,305 @@
+"""Speaks HTTP with Checkly: sends a request once, turns its answer into a snapshot or an error that says what to do.
+
+Nothing is retried here and nothing is logged; whoever asked knows whether asking again is safe. Only this module and
+`deadlines.py`, which it sends through, import httpx.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, Literal, Self, TypeAlias
+from uuid import UUID, uuid4
+
+import httpx
+
+from recorder import __version__
+from recorder.access import DEFAULT_BASE_URL, ChecklyAccess
+from recorder.answers import (
+    Answer,
+    Flaw,
+    bad_answer,
+    looks_like_html,
+    quotable,
+    read_error,
+    retry_after_s,
+    server_message,
+    trigger_error,
+    without_secret,
+)
+from recorder.check_results import CheckResultEntry, CheckResultPage, parse_check_result, parse_check_result_page
+from recorder.clock import Clock, Monotonic, monotonic, utc_now
+from recorder.deadlines import DeadlineTransport
+from recorder.errors import MalformedPayload, NoSuchThing, NotSent
+from recorder.json_fields import load_json
+from recorder.payloads import (
+    SessionSnapshot,
+    StillRunning,
+    TriggerAnswer,
+    parse_session,
+    parse_trigger_answer,
+)
+from recorder.targets import Target, require_safe_body
+
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "MAX_BODY_BYTES",
+    "CheckResultEntry",
+    "CheckResultPage",
+    "ChecklyAccess",
+    "ChecklyClient",
+    "Target",
+]
+
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+"""Bytes read of one answer; a longer one is given up."""
+COMPLETION_GRACE_S: Final = 10.0
+"""Seconds granted on top of the wait that a completion request asks for."""
+MAX_WAIT_S: Final = 30
+"""The longest wait that `completion` accepts, in seconds."""
+
+ResultType: TypeAlias = Literal["FINAL", "ATTEMPT", "ALL"]
+
+
+class ChecklyClient:
+    """One connection to Checkly, owned by one thread; a context manager.
+
+    Reads raise TryLater (429, 5xx, no answer in time), NotSent (no connection), Refused (400, 401, 402, 403, redirect),
+    NoSuchThing (404) or BadAnswer (unreadable, or about something else than asked).
+    """
+
+    def __init__(self, access: ChecklyAccess, *, monotonic: Monotonic = monotonic, now: Clock = utc_now) -> None:
+        """Open nothing yet. Raises ConfigError when the CA file cannot be used."""
+        self._access = access
+        self._monotonic = monotonic
+        self._now = now
+        self._base_url = access.base_url.rstrip("/")
+        self._tls = (access.tls_context() or httpx.create_ssl_context(trust_env=False)) if access.is_encrypted else None
+        self._http = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def trigger(self, body: bytes, *, allow_everything: bool = False) -> TriggerAnswer:
+        """POST what `Target.request_body` built, once, over a connection of its own; no sessions = nothing matched.
+
+        Raises ConfigError before anything is sent when the body chooses nothing (unless `allow_everything`); NotSent
+        when no byte left this machine; TryLater after 429; Refused; and PerhapsSent for everything that may have
+        started sessions: it must never be sent again.
+        """
+        require_safe_body(body, allow_everything=allow_everything)
+        path = f"/{self._access.api_version}/check-sessions/trigger"
+        with self._open() as fresh:
+            answer = self._exchange(fresh, "POST", path, content=body, budget_s=self._access.timeout_s)
+        if answer.status == HTTPStatus.NOT_FOUND and not answer.is_html:
+            return TriggerAnswer((), (), answer.status, answer.body)
+        if answer.status is None or not answer.is_complete:
+            raise trigger_error(answer)
+        try:
+            return parse_trigger_answer(answer.body, http_status=answer.status)
+        except MalformedPayload as error:
+            raise trigger_error(replace(answer, flaw=Flaw("bad_body", str(error)))) from None
+
+    def fetch_session(self, check_session_id: UUID) -> SessionSnapshot:
+        """The session as it stands, running or finished."""
+        answer = self._read(f"/{self._access.api_version}/check-sessions/{check_session_id}")
+        return _session(answer, check_session_id)
+
+    def fetch_completion(self, check_session_id: UUID, *, max_wait_s: int) -> SessionSnapshot | StillRunning:
+        """Wait at the server, 1 to 30 seconds, until the session has finished; StillRunning if it has not by then."""
+        wait_s = min(max(max_wait_s, 1), MAX_WAIT_S)
+        answer = self._exchange(
+            self._http,
+            "GET",
+            f"/{self._access.api_version}/check-sessions/{check_session_id}/completion",
+            params={"maxWaitSeconds": str(wait_s)},
+            budget_s=wait_s + min(COMPLETION_GRACE_S, self._access.timeout_s),
+        )
+        if answer.status == HTTPStatus.REQUEST_TIMEOUT:
+            return StillRunning(answer.retry_after_s)
+        if not answer.is_complete:
+            raise read_error(answer)
+        return _session(answer, check_session_id)
+
+    def cancel_session(self, check_session_id: UUID) -> None:
+        """Ask Checkly to cancel the session; only Playwright suites obey. Asking twice is safe."""
+        path = f"/v1/check-sessions/{check_session_id}/cancel"  # v2 has no such route
+        answer = self._exchange(self._http, "POST", path, content=b"{}", budget_s=self._access.timeout_s)
+        if not answer.is_success:
+            raise read_error(answer)
+
+    def fetch_check_results(
+        self, check_id: UUID, *, start: datetime, end: datetime, result_type: ResultType = "ALL", limit: int = 100
+    ) -> Iterator[CheckResultEntry]:
+        """Every result of a check in at least [start, end), page after page; ends at the last or a repeated cursor.
+
+        Lazy: errors come while iterating. Raises BadAnswer after the last readable entry if some could not be read.
+        """
+        cursor: str | None = None
+        ends: set[str | None] = {None}
+        malformed = 0
+        while True:
+            page = self.fetch_check_result_page(
+                check_id, start=start, end=end, result_type=result_type, limit=limit, cursor=cursor
+            )
+            yield from page.entries
+            malformed += len(page.malformed)
+            cursor = page.next_id
+            if cursor in ends:
+                break
+            ends.add(cursor)
+        if malformed:
+            answer = Answer(asked=f"GET /v2/check-results/{check_id}", status=HTTPStatus.OK)
+            raise bad_answer(answer, f"{malformed} entries cannot be read")
+
+    def fetch_check_result_page(
+        self,
+        check_id: UUID,
+        *,
+        start: datetime,
+        end: datetime,
+        result_type: ResultType = "ALL",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> CheckResultPage:
+        """One page of a check's results, for callers that pace themselves (60 requests a minute) or resume.
+
+        The API counts in whole seconds, so up to a second on either side of [start, end) may come along.
+        """
+        params = {
+            "from": str(math.floor(start.timestamp())),
+            "to": str(math.ceil(end.timestamp())),
+            "limit": str(limit),
+            "resultType": result_type,
+        }
+        answer = self._read(
+            f"/v2/check-results/{check_id}", params=params if cursor is None else {**params, "nextId": cursor}
+        )
+        try:
+            return parse_check_result_page(answer.body)
+        except MalformedPayload as error:
+            raise bad_answer(answer, str(error)) from None
+
+    def fetch_check_result(self, check_id: UUID, check_result_id: UUID) -> CheckResultEntry:
+        """One result of a check, in full."""
+        answer = self._read(f"/v1/check-results/{check_id}/{check_result_id}")
+        try:
+            entry = parse_check_result(load_json(answer.body))
+        except MalformedPayload as error:
+            raise bad_answer(answer, str(error)) from None
+        if (entry.check_id, entry.check_result_id) != (check_id, check_result_id):
+            raise bad_answer(answer, "this is another result than the one asked for")
+        return entry
+
+    def verify_access(self) -> None:
+        """Ask for a session that cannot exist: a 404 proves that key, account and address are right. Starts nothing."""
+        try:
+            self._read(f"/{self._access.api_version}/check-sessions/{uuid4()}")
+        except NoSuchThing:
+            return
+
+    def _open(self) -> httpx.Client:
+        """A client that reads nothing from the environment, follows nothing and asks for plain bytes."""
+        proxy = self._access.proxy if self._access.is_encrypted else None
+        return httpx.Client(
+            transport=DeadlineTransport(monotonic=self._monotonic, ssl_context=self._tls, proxy=proxy),
+            headers={
+                "Authorization": f"Bearer {self._access.api_key}",
+                "X-Checkly-Account": str(self._access.account_id),
+                "User-Agent": f"checkly-session-recorder/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            },
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def _read(self, path: str, *, params: Mapping[str, str] | None = None) -> Answer:
+        answer = self._exchange(self._http, "GET", path, params=params, budget_s=self._access.timeout_s)
+        if not answer.is_complete:
+            raise read_error(answer)
+        return answer
+
+    def _exchange(
+        self,
+        http: httpx.Client,
+        method: str,
+        path: str,
+        *,
+        budget_s: float,
+        params: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Answer:
+        """Send one request and read what comes, whatever it is. Raises NotSent when no byte left this machine."""
+        asked = f"{method} {path}"
+        request = http.build_request(method, self._base_url + path, params=params, content=content, timeout=budget_s)
+        if content is not None:
+            request.headers["Content-Type"] = "application/json"
+        try:
+            with closing(http.send(request, stream=True)) as response:
+                return self._answer(asked, response, budget_s)
+        except httpx.ConnectError as error:
+            detail = quotable(str(error), secret=self._access.api_key)
+            raise NotSent(f"cannot reach {self._access.host}: {detail} (nothing was sent)", reason="network") from None
+        except httpx.TransportError as error:
+            return Answer(asked=asked, status=None, flaw=_flaw(error, budget_s, lost="conn_reset"))
+
+    def _answer(self, asked: str, response: httpx.Response, budget_s: float) -> Answer:
+        key = self._access.api_key
+        raw, flaw = _read_body(response, budget_s)
+        if flaw is None and response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+            flaw = Flaw("bad_body", "a compressed body, which was not asked for")
+        body = without_secret(raw, key)
+        return Answer(
+            asked=asked,
+            status=response.status_code,
+            body=body,
+            said="" if flaw else server_message(body, secret=key),
+            is_html=looks_like_html(response.headers, body),
+            retry_after_s=retry_after_s(response.headers.get("retry-after"), self._now()),
+            flaw=flaw,
+        )
+
+
+def _read_body(response: httpx.Response, budget_s: float) -> tuple[bytes, Flaw | None]:
+    """The body as it came over the wire, up to the cap, and what cut it short."""
+    body = bytearray()
+    try:
+        for piece in response.iter_raw():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                return bytes(body[:MAX_BODY_BYTES]), Flaw("bad_body", f"longer than {MAX_BODY_BYTES} bytes")
+    except httpx.TransportError as error:
+        return bytes(body), _flaw(error, budget_s, lost="bad_body")
+    return bytes(body), None
+
+
+def _flaw(error: httpx.TransportError, budget_s: float, *, lost: str) -> Flaw:
+    """What a broken exchange is called; `lost` is the word for an answer that ended in the middle of its HTTP."""
+    if isinstance(error, httpx.TimeoutException):
+        return Flaw("read_timeout", f"no complete answer within {budget_s:g} s")
+    if isinstance(error, httpx.RemoteProtocolError):
+        return Flaw(lost, "the answer broke off or is not HTTP")
+    return Flaw("conn_reset", "the connection broke")
+
+
+def _session(answer: Answer, asked_for: UUID) -> SessionSnapshot:
+    try:
+        snapshot = parse_session(load_json(answer.body))
+    except MalformedPayload as error:
+        raise bad_answer(answer, str(error)) from None
+    if snapshot.check_session_id != asked_for:
+        raise bad_answer(answer, "this is another session than the one asked for")
+    return snapshot

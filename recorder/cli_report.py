@@ -1,0 +1,91 @@
+"""The verb report: weekly and range. pandas is imported when a report is asked for, not before."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from recorder.config import Settings
+    from reports.windows import Window
+
+report_app = typer.Typer(
+    help="Write pass rates, flakiness by run location and timeElapsed as CSV and HTML.", no_args_is_help=True
+)
+
+Zone = Annotated[str | None, typer.Option("--timezone", "--tz", help="IANA zone that cuts days and weeks.")]
+Folder = Annotated[Path | None, typer.Option("--out", "-o", help="The folder to write into.")]
+Formats = Annotated[str, typer.Option("--format", help="html, csv or both.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register this verb."""
+    app.add_typer(report_app, name="report")
+
+
+@report_app.command()
+def weekly(
+    week: Annotated[str, typer.Option("--week", help='An ISO week, 2026-W47, or "last": the last whole one.')] = "last",
+    timezone: Zone = None,
+    out: Folder = None,
+    formats: Formats = "html,csv",
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Report on one ISO week."""
+    from recorder.clock import utc_now
+    from reports.windows import week_window
+
+    context = Context(config, database)
+    zone = timezone or context.settings.reports.timezone
+    _write(context, week_window(week, timezone=zone, now=utc_now()), out, formats, as_json=as_json)
+
+
+@report_app.command("range")
+def range_(
+    start: Annotated[str, typer.Option("--from", help="ISO date or time; without an offset it is in the zone.")],
+    end: Annotated[str, typer.Option("--to", help="The same, exclusive.")],
+    timezone: Zone = None,
+    out: Folder = None,
+    formats: Formats = "html,csv",
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Report on any span of time."""
+    from reports.windows import range_window
+
+    context = Context(config, database)
+    zone = timezone or context.settings.reports.timezone
+    _write(context, range_window(start, end, timezone=zone), out, formats, as_json=as_json)
+
+
+def write_weekly(engine: "Engine", settings: "Settings", *, week: str = "last") -> list[Path]:
+    """Write the report of a week where the settings say; the files, the page first."""
+    from recorder.clock import utc_now
+    from reports.weekly import build_report, write_report
+    from reports.windows import week_window
+
+    window = week_window(week, timezone=settings.reports.timezone, now=utc_now())
+    return write_report(build_report(engine, window), settings.reports.directory / window.label)
+
+
+def _write(context: Context, window: "Window", out: Path | None, formats: str, *, as_json: bool) -> None:
+    from recorder.screen import print_json, say
+    from reports.weekly import build_report, summary, write_report
+
+    wanted = [word.strip() for word in formats.split(",") if word.strip()]
+    report = build_report(context.existing_engine, window)
+    folder = context.settings.reports.directory / window.label if out is None else out
+    files = write_report(report, folder, formats=wanted)
+    if as_json:
+        print_json(summary(report, files))
+        return
+    for path in files:
+        typer.echo(path)
+    say(f"{window.label}: {len(files)} files in {folder}")

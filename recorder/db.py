@@ -1,0 +1,217 @@
+"""Owns the engine: how each database is opened, set up and brought to the present schema."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import stamina
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from recorder.errors import DatabaseError
+
+BUSY_TIMEOUT_S: Final = 30.0
+"""How long a writer on SQLite waits for another one."""
+REPLAY_FOR_S: Final = 20.0
+"""How long a unit of work is replayed while the database is away."""
+MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
+
+T = TypeVar("T")
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for SQLite or PostgreSQL, connected once to see that it works.
+
+    SQLite: WAL, synchronous FULL (an intent lost by a power cut would be a second trigger), foreign keys, and every
+    transaction opened with BEGIN IMMEDIATE: a deferred one that reads and then writes fails at once under contention.
+    Raises DatabaseError with one sentence when the database cannot be opened.
+    """
+    parsed = _parse(url)
+    try:
+        engine = _sqlite_engine(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql_engine(parsed)
+    except ImportError:
+        raise DatabaseError('PostgreSQL needs its driver: pip install "checkly-session-recorder[postgres]"') from None
+    with database_errors(engine), engine.connect():
+        return engine
+
+
+def upgrade(engine: Engine) -> tuple[str | None, str]:
+    """Bring the schema to the newest revision and rebuild the views; a second call changes nothing.
+
+    Returns the revision before (None = an empty database) and after. Raises DatabaseError for a schema that is newer
+    than this program: an old recorder must not write into tables it does not know.
+    """
+    script = ScriptDirectory.from_config(_alembic_config())
+    head = script.get_current_head()
+    if head is None:
+        raise DatabaseError(f"no migrations found in {MIGRATIONS}: the installation is incomplete")
+    with database_errors(engine):
+        before = current_revision(engine)
+        if before == head:
+            return before, head
+        if before is not None and before not in {revision.revision for revision in script.walk_revisions()}:
+            raise DatabaseError(
+                f"the database {describe(engine)} has schema {before}, newer than this recorder knows ({head}): "
+                "install the recorder that wrote it, or a newer one"
+            )
+        with _migration_connection(engine) as connection:
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    return before, head
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The schema's revision, None for an empty database."""
+    with database_errors(engine), engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def missing_sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite URL when it is not there; None when it is, and for every other database."""
+    parsed = _parse(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    path = Path(parsed.database)
+    return None if path.exists() else path
+
+
+def describe(engine: Engine) -> str:
+    """The database's address without its password, as a person may read it."""
+    return engine.url.render_as_string(hide_password=True)
+
+
+@contextmanager
+def database_errors(engine: Engine) -> Iterator[None]:
+    """Turn what the driver raises into one DatabaseError sentence that names the database."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise DatabaseError(f"database {describe(engine)}: {_first_line(error)}") from error
+
+
+def transact(engine: Engine, work: Callable[[Session], T]) -> T:
+    """Run one unit of work in one transaction and commit; replay it whole when the database was only passing by.
+
+    `work` may run several times, so it must touch nothing but the session it is given. Raises DatabaseError when the
+    database stays away for `REPLAY_FOR_S` seconds, or at once for anything that replaying does not mend.
+    """
+    with database_errors(engine):
+        for attempt in stamina.retry_context(on=is_transient, attempts=None, timeout=REPLAY_FOR_S, wait_max=2.0):
+            with attempt, Session(engine, expire_on_commit=False) as session, session.begin():
+                return work(session)
+    raise AssertionError("a retry context returns or raises")
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether a unit of work may be replayed whole: a lost connection, a deadlock, a busy database."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlstate", None)
+    if code is not None:
+        return code[:2] in {"08", "40", "53", "57"} or code == "55P03"
+    return "locked" in str(error.orig) or "busy" in str(error.orig) or "connection" in str(error.orig).lower()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseError(
+            "the database URL cannot be read: write sqlite:///history.db or postgresql+psycopg://user@host/name"
+        ) from None
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
+        raise DatabaseError(
+            f"databases of the kind {parsed.drivername} are not supported: use sqlite or postgresql+psycopg"
+        )
+    return parsed
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
+        folder = Path(url.database).expanduser().parent
+        if not folder.is_dir():
+            raise DatabaseError(f"database {url.database}: the directory {folder} does not exist, create it first")
+    try:
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S})
+    except NoSuchModuleError as error:
+        raise DatabaseError(str(error)) from error
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own transactions leave DDL outside
+    cursor = connection.cursor()
+    try:
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+    finally:
+        cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql("BEGIN" if options.get("recorder_readonly") else "BEGIN IMMEDIATE")
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        connect_args={
+            "prepare_threshold": None,
+            "connect_timeout": 10,
+        },  # no server-side state: PgBouncer may be between
+    )
+
+
+@contextmanager
+def _migration_connection(engine: Engine) -> Iterator[Connection]:
+    """A connection for migrations; on SQLite with foreign keys off and checked afterwards.
+
+    Rebuilding a parent table with foreign keys on silently deletes its children.
+    """
+    if engine.dialect.name != "sqlite":
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(20260901)")
+            yield connection
+        return
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                yield connection
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+                if broken:
+                    raise DatabaseError(f"the migration would break {len(broken)} references; nothing was changed")
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON")
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _first_line(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return str(cause).strip().split("\n", 1)[0]

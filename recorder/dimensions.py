@@ -1,0 +1,122 @@
+"""Owns the small tables that sessions point at: checks, run locations and sets of locations.
+
+Each function turns values into keys, inserting what is new. Two writers may insert the same value at once: the unique
+constraint lets one win and both read the winner's key. Rows go in sorted order, so that no two writers deadlock.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from recorder.models import Base, Check, LocationSet, LocationSetMember, RunLocation
+from recorder.payloads import SessionSnapshot
+
+LocationNames = tuple[str, ...]
+_TABLES: Final = Base.metadata.tables
+
+
+def upserting(db: Session, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT of this database's dialect that can say ON CONFLICT; both dialects spell it alike."""
+    if db.get_bind().dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def table_of(model: type[Base]) -> Table:
+    """The Core table behind a model."""
+    return _TABLES[model.__tablename__]
+
+
+def insert_missing(db: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose unique value is not there yet."""
+    if rows:
+        db.execute(upserting(db, table_of(model)).on_conflict_do_nothing(), [dict(row) for row in rows])
+
+
+def check_keys(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUID, int]:
+    """The key of every check named; a check's name, type and link are those of its newest session."""
+    newest: dict[UUID, SessionSnapshot] = {}
+    for snapshot in snapshots:
+        known = newest.get(snapshot.check_id)
+        if known is None or snapshot.started_at >= known.started_at:
+            newest[snapshot.check_id] = snapshot
+    rows = [
+        {
+            "check_id": check_id,
+            "name": newest[check_id].name,
+            "check_type": newest[check_id].check_type,
+            "link": check_link(newest[check_id]),
+            "seen_at": newest[check_id].started_at,
+        }
+        for check_id in sorted(newest)
+    ]
+    checks = table_of(Check)
+    insert = upserting(db, checks)
+    new = insert.excluded
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=[checks.c.check_id],
+            set_={
+                "name": func.coalesce(new.name, checks.c.name),
+                "check_type": new.check_type,
+                "link": func.coalesce(new.link, checks.c.link),
+                "seen_at": new.seen_at,
+            },
+            where=new.seen_at >= checks.c.seen_at,
+        ),
+        rows,
+    )
+    found = db.execute(select(checks.c.check_id, checks.c.pk).where(checks.c.check_id.in_(list(newest))))
+    return dict(found.all())
+
+
+def check_link(snapshot: SessionSnapshot) -> str | None:
+    """The check's own page, when the session's link has the shape that Checkly uses; no other link is kept."""
+    prefix, separator, last = (snapshot.link or "").partition("/check-sessions/")
+    shaped = separator and last == str(snapshot.check_session_id) and prefix.startswith("https://")
+    return prefix if shaped else None
+
+
+def location_keys(db: Session, names: Iterable[str]) -> dict[str, int]:
+    """The key of every location named."""
+    wanted = sorted(set(names))
+    insert_missing(db, RunLocation, [{"name": name} for name in wanted])
+    found = db.execute(select(RunLocation.name, RunLocation.pk).where(RunLocation.name.in_(wanted)))
+    return dict(found.all())
+
+
+def location_set_keys(
+    db: Session, sets: Iterable[LocationNames], locations: Mapping[str, int]
+) -> dict[LocationNames, int]:
+    """The key of every set of locations; `locations` must hold the key of each member."""
+    digests = {set_digest(names): names for names in sets}
+    known = _known_sets(db, digests)
+    new = [digest for digest in sorted(digests) if digest not in known]
+    if new:
+        insert_missing(
+            db, LocationSet, [{"digest": d, "run_locations": json.dumps(digests[d], ensure_ascii=False)} for d in new]
+        )
+        known = _known_sets(db, digests)
+        members = [
+            {"location_set_pk": known[digest], "run_location_pk": locations[name]}
+            for digest in new
+            for name in digests[digest]
+        ]
+        insert_missing(db, LocationSetMember, members)
+    return {names: known[digest] for digest, names in digests.items()}
+
+
+def set_digest(names: LocationNames) -> str:
+    """32 hex digits that stand for the set; a set of a hundred long names would not fit an index."""
+    return hashlib.sha256(json.dumps(sorted(names)).encode()).hexdigest()[:32]
+
+
+def _known_sets(db: Session, digests: Iterable[str]) -> dict[str, int]:
+    found = db.execute(select(LocationSet.digest, LocationSet.pk).where(LocationSet.digest.in_(list(digests))))
+    return dict(found.all())

@@ -1,0 +1,70 @@
+"""Pure: what one answer about an open session means for its row."""
+
+from datetime import datetime, timedelta
+
+from recorder.errors import BadAnswer, ChecklyError, NoSuchThing, Refused, TryLater
+from recorder.open_sessions import OpenSession
+from recorder.pacing import (
+    FORGOTTEN_AFTER,
+    FORGOTTEN_POLL,
+    LATE_FOR,
+    LATE_POLL,
+    REFUSED_POLL,
+    SETTLING,
+    SETTLING_POLL,
+    TROUBLE_POLL,
+)
+from recorder.payloads import SessionSnapshot, StillRunning
+from recorder.store import Postponement, Recording
+
+Answer = SessionSnapshot | StillRunning | ChecklyError
+
+
+def judge(session: OpenSession, answer: Answer, *, now: datetime) -> Recording | Postponement:
+    """What to write after this answer: a recording of what was seen, or only when to ask again."""
+    if isinstance(answer, SessionSnapshot):
+        return _judge_snapshot(session, answer, now)
+    if isinstance(answer, NoSuchThing):
+        return _judge_missing(session, now)
+    return _postpone(session, now, _pause_after(answer))
+
+
+def _judge_snapshot(session: OpenSession, snapshot: SessionSnapshot, now: datetime) -> Recording | Postponement:
+    settled = session.settling_since is not None and now - session.settling_since >= SETTLING
+    closes = snapshot.is_final and (not snapshot.missing_locations or settled or snapshot.status == "CANCELLED")
+    if not snapshot.is_final and session.is_past_deadline(now):
+        return _postpone(session, now, timedelta(0))
+    pause = SETTLING_POLL if snapshot.is_final else timedelta(seconds=1)
+    next_poll_at = _next_poll(session, now, pause)
+    return Recording(snapshot, session.origin, closes=closes, next_poll_at=None if closes else next_poll_at)
+
+
+def _judge_missing(session: OpenSession, now: datetime) -> Postponement:
+    since = session.missing_since or now
+    if now - since >= FORGOTTEN_AFTER:
+        return Postponement(session.pk, None, missing_since=since, abandoned_at=now, abandoned_reason="gone")
+    return Postponement(session.pk, now + FORGOTTEN_POLL, missing_since=since)
+
+
+def _pause_after(answer: StillRunning | ChecklyError) -> timedelta:
+    if isinstance(answer, StillRunning | TryLater) and answer.retry_after_s is not None:
+        return timedelta(seconds=answer.retry_after_s)
+    if isinstance(answer, StillRunning):
+        return timedelta(0)
+    if isinstance(answer, Refused):
+        return REFUSED_POLL
+    return TROUBLE_POLL * 3 if isinstance(answer, BadAnswer) else TROUBLE_POLL
+
+
+def _postpone(session: OpenSession, now: datetime, pause: timedelta) -> Postponement:
+    """Ask again later; past the deadline the session is abandoned here, whatever Checkly says of it."""
+    if session.is_past_deadline(now):
+        return Postponement(session.pk, now + LATE_POLL, abandoned_at=now, abandoned_reason="timeout")
+    return Postponement(session.pk, _next_poll(session, now, pause))
+
+
+def _next_poll(session: OpenSession, now: datetime, pause: timedelta) -> datetime | None:
+    """When to ask again; an abandoned session hourly for a day, then never."""
+    if session.abandoned_at is None:
+        return now + pause
+    return now + LATE_POLL if now - session.abandoned_at < LATE_FOR else None

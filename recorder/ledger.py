@@ -1,0 +1,338 @@
+"""Every write of schedules and fires: the ledger that makes each due instant happen at most once.
+
+    due -> intent -> triggered | no_match | rejected | ambiguous
+    due -> missed | skipped            intent -> due (provably not sent, or refused with 429)
+
+Takes a `Session`, never commits. Every change is a compare-and-set on the state it leaves, and on the owner once there
+is one, so that a row belongs to whoever changed it first. No function here touches the network.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, and_, exists, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from recorder.models import CheckSession, Fire, Schedule
+
+GAP_LIMIT: Final = 10_000
+"""Instants of one absence that become rows of their own; beyond it one gap row stands for the older ones."""
+INTENT_LEASE: Final = timedelta(minutes=2)
+"""How long an intent belongs to an owner of whom nothing else is known; longer than any request may last."""
+_INSERT_BATCH: Final = 1_000
+
+
+class Reason(StrEnum):
+    """Why a fire ended as it did: a closed list, so that people can count by it."""
+
+    # rejected
+    HTTP_400 = "400"
+    HTTP_401 = "401"
+    HTTP_402 = "402"
+    HTTP_403 = "403"
+    REDIRECT = "redirect"
+    BUDGET = "budget"
+    # ambiguous
+    OWNER_LOST = "owner_lost"
+    READ_TIMEOUT = "read_timeout"
+    CONN_RESET = "conn_reset"
+    HTTP_5XX = "http_5xx"
+    BAD_BODY = "bad_body"
+    COMMIT_LOST = "commit_lost"
+    # missed
+    DAEMON_DOWN = "daemon_down"
+    LATE_AFTER_GRACE = "late_after_grace"
+    DB_UNAVAILABLE = "db_unavailable"
+    STALLED = "stalled"
+    CLOCK_JUMP = "clock_jump"
+    RATE_LIMITED = "rate_limited"
+    NETWORK = "network"
+    # skipped
+    OVERLAP = "overlap"
+    PAUSED = "paused"
+    COALESCED = "coalesced"
+    CONFIG_REMOVED = "config_removed"
+    CIRCUIT_OPEN = "circuit_open"
+    SHUTTING_DOWN = "shutting_down"
+    MAINTENANCE = "maintenance"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """A schedule as the ledger knows it."""
+
+    pk: int
+    name: str
+    cursor: datetime
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One due instant about to become a row: when, when at the earliest (jitter), and the state it starts in."""
+
+    scheduled_for: datetime
+    not_before: datetime
+    state: str = "due"
+    reason: Reason | None = None
+    gap_until: datetime | None = None
+    gap_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueFire:
+    """A fire that waits to be sent."""
+
+    pk: int
+    schedule_pk: int
+    scheduled_for: datetime
+    not_before: datetime
+    attempt: int
+    last_trouble: Reason | None
+    """Why an earlier attempt came back without having been acted on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedFire:
+    """A fire whose intent is written: once that is committed, exactly one request may leave."""
+
+    pk: int
+    owner: UUID
+    origin: str
+    attempt: int
+    request_body: bytes
+
+
+def enrol_schedules(db: Session, definitions: Mapping[str, str], *, now: datetime) -> dict[str, ScheduleRow]:
+    """Make the table say what the configuration says; the rows of `definitions` (name -> canonical JSON) by name.
+
+    A new schedule starts now: instants before it was known are nobody's. One that left the configuration is marked, and
+    what was still due for it is skipped; one that comes back starts now again.
+    """
+    for name, definition in definitions.items():
+        enrol_schedule(db, name, definition, now=now)
+    rows = {row.name: row for row in db.scalars(select(Schedule).with_for_update())}
+    for name, row in rows.items():
+        if name not in definitions and row.removed_at is None:
+            row.removed_at = now
+            skip_due(db, row.pk, Reason.CONFIG_REMOVED, now=now)
+    return {name: ScheduleRow(rows[name].pk, name, rows[name].cursor, rows[name].paused) for name in definitions}
+
+
+def enrol_schedule(db: Session, name: str, definition: str, *, now: datetime) -> ScheduleRow:
+    """Insert or update one schedule; one that is new, or comes back, starts now."""
+    row = db.scalars(select(Schedule).where(Schedule.name == name).with_for_update()).one_or_none()
+    if row is None:
+        row = Schedule(name=name, definition=definition, cursor=now, paused=False, created_at=now)
+        db.add(row)
+    row.definition = definition
+    if row.removed_at is not None:
+        row.removed_at, row.cursor = None, now
+    db.flush()
+    return ScheduleRow(row.pk, row.name, row.cursor, row.paused)
+
+
+def lock_schedule(db: Session, schedule_pk: int) -> ScheduleRow:
+    """The schedule's row, held until the transaction ends, so that two daemons do not materialise it at once."""
+    row = db.scalars(select(Schedule).where(Schedule.pk == schedule_pk).with_for_update()).one()
+    return ScheduleRow(row.pk, row.name, row.cursor, row.paused)
+
+
+def insert_instants(db: Session, schedule: ScheduleRow, instants: Sequence[Instant], *, cursor: datetime) -> None:
+    """Write one fire for each instant and move the cursor; the caller holds the schedule's lock."""
+    rows = [
+        {
+            "schedule_pk": schedule.pk,
+            "origin": "schedule",
+            "scheduled_for": instant.scheduled_for,
+            "not_before": instant.not_before,
+            "state": instant.state,
+            "reason": instant.reason,
+            "attempt": 0,
+            "outcome_at": None if instant.state == "due" else cursor,
+            "gap_until": instant.gap_until,
+            "gap_count": instant.gap_count,
+        }
+        for instant in instants
+    ]
+    for start in range(0, len(rows), _INSERT_BATCH):
+        db.execute(insert(Fire.__table__), rows[start : start + _INSERT_BATCH])  # type: ignore[arg-type]
+    db.execute(update(Schedule).where(Schedule.pk == schedule.pk).values(cursor=cursor))
+
+
+def has_due(db: Session, schedule_pks: Sequence[int], *, now: datetime) -> bool:
+    """Whether a fire of these schedules may be sent now."""
+    waiting = exists().where(Fire.state == "due", Fire.not_before <= now, Fire.schedule_pk.in_(schedule_pks))
+    return bool(db.scalar(select(waiting)))
+
+
+def lock_due_fires(db: Session, schedule_pks: Sequence[int], *, now: datetime, limit: int) -> list[DueFire]:
+    """Up to `limit` fires of these schedules that may be sent now, oldest first, without rows another daemon holds."""
+    rows = db.execute(
+        select(Fire.pk, Fire.schedule_pk, Fire.scheduled_for, Fire.not_before, Fire.attempt, Fire.reason)
+        .where(Fire.state == "due", Fire.not_before <= now, Fire.schedule_pk.in_(schedule_pks))
+        .order_by(Fire.scheduled_for, Fire.pk)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [
+        DueFire(
+            row.pk,
+            row.schedule_pk,
+            row.scheduled_for,
+            row.not_before,
+            row.attempt,
+            Reason(row.reason) if row.reason else None,
+        )
+        for row in rows
+    ]
+
+
+def has_newer_due(db: Session, fire: DueFire, *, now: datetime) -> bool:
+    """Whether a later instant of the same schedule is due as well, so that this one may be coalesced into it."""
+    newer = exists().where(
+        Fire.schedule_pk == fire.schedule_pk,
+        Fire.state == "due",
+        Fire.not_before <= now,
+        Fire.scheduled_for > fire.scheduled_for,
+    )
+    return bool(db.scalar(select(newer)))
+
+
+def is_overlapped(db: Session, fire: DueFire) -> bool:
+    """Whether an earlier fire of the same schedule is still being sent or has sessions that are still followed."""
+    sent = exists().where(Fire.schedule_pk == fire.schedule_pk, Fire.state == "intent", Fire.pk != fire.pk)
+    followed = exists().where(
+        CheckSession.fire_pk == Fire.pk,
+        Fire.schedule_pk == fire.schedule_pk,
+        CheckSession.next_poll_at.is_not(None),
+        CheckSession.abandoned_at.is_(None),
+    )
+    return bool(db.scalar(select(sent | followed)))
+
+
+def write_intent(db: Session, fire: DueFire, *, owner: UUID, body: bytes, now: datetime) -> ClaimedFire | None:
+    """Move a due fire to `intent` for this owner; None when somebody else was first."""
+    changed = _change(
+        db,
+        and_(Fire.pk == fire.pk, Fire.state == "due"),
+        state="intent",
+        owner=owner,
+        attempt=fire.attempt + 1,
+        reason=None,
+        intent_at=now,
+        request_body=body.decode(),
+        request_sha256=hashlib.sha256(body).hexdigest(),
+    )
+    return ClaimedFire(fire.pk, owner, "schedule", fire.attempt + 1, body) if changed else None
+
+
+def open_intent(
+    db: Session, *, owner: UUID, origin: str, body: bytes, now: datetime, schedule_pk: int | None = None
+) -> ClaimedFire:
+    """Write a fire that is asked for here and now, already as an intent; commit before the socket is touched."""
+    fire = Fire(
+        schedule_pk=schedule_pk,
+        origin=origin,
+        scheduled_for=_free_instant(db, schedule_pk, now),
+        not_before=now,
+        state="intent",
+        owner=owner,
+        attempt=1,
+        intent_at=now,
+        request_body=body.decode(),
+        request_sha256=hashlib.sha256(body).hexdigest(),
+    )
+    db.add(fire)
+    db.flush()
+    return ClaimedFire(fire.pk, owner, origin, 1, body)
+
+
+def close_due(db: Session, fire: DueFire, *, state: str, reason: Reason, now: datetime) -> bool:
+    """End a due fire as missed or skipped; whether it was still due."""
+    return _change(db, and_(Fire.pk == fire.pk, Fire.state == "due"), state=state, reason=reason, outcome_at=now)
+
+
+def skip_due(db: Session, schedule_pk: int, reason: Reason, *, now: datetime) -> None:
+    """Skip everything that is due for a schedule."""
+    _change(
+        db,
+        and_(Fire.schedule_pk == schedule_pk, Fire.state == "due"),
+        state="skipped",
+        reason=reason,
+        outcome_at=now,
+    )
+
+
+def settle_fire(
+    db: Session,
+    fire: ClaimedFire,
+    *,
+    state: str,
+    now: datetime,
+    reason: str | None = None,
+    http_status: int | None = None,
+    session_count: int | None = None,
+) -> bool:
+    """Write what became of an intent; whether it was still this owner's.
+
+    An `ambiguous` fire may still become `triggered` through its own owner, when the answer comes after all.
+    """
+    return _change(
+        db,
+        and_(Fire.pk == fire.pk, Fire.owner == fire.owner, Fire.state.in_(("intent", "ambiguous"))),
+        state=state,
+        reason=reason,
+        outcome_at=now,
+        http_status=http_status,
+        session_count=session_count,
+    )
+
+
+def return_fire(db: Session, fire: ClaimedFire, *, not_before: datetime, reason: Reason) -> bool:
+    """Give an intent back that provably was not acted on: due again at `not_before`, its attempts counted."""
+    return _change(
+        db,
+        and_(Fire.pk == fire.pk, Fire.owner == fire.owner, Fire.state == "intent"),
+        state="due",
+        owner=None,
+        reason=reason,
+        not_before=not_before,
+    )
+
+
+def orphaned_intents(db: Session, *, owner: UUID, now: datetime, lock_proves: bool) -> list[ClaimedFire]:
+    """Intents whose owner is dead: it can no longer be waiting for the answer.
+
+    `lock_proves`: this process holds the database's lock, so no other daemon lives. Without it, and for commands in the
+    foreground, which take no lock, an owner is dead when its intent is older than any request may last.
+    """
+    old = Fire.intent_at < now - INTENT_LEASE
+    dead = or_(old, Fire.origin != "manual") if lock_proves else old
+    rows = db.scalars(select(Fire).where(Fire.state == "intent", Fire.owner != owner, dead).with_for_update())
+    return [
+        ClaimedFire(row.pk, cast(UUID, row.owner), row.origin, row.attempt, (row.request_body or "").encode())
+        for row in rows
+    ]
+
+
+def _free_instant(db: Session, schedule_pk: int | None, now: datetime) -> datetime:
+    """The present millisecond, or the next one that no fire of the schedule has taken."""
+    if schedule_pk is None:
+        return now
+    taken = db.scalar(
+        select(func.max(Fire.scheduled_for)).where(
+            Fire.schedule_pk == schedule_pk, Fire.scheduled_for >= now, Fire.scheduled_for < now + timedelta(seconds=1)
+        )
+    )
+    return now if taken is None else taken + timedelta(milliseconds=1)
+
+
+def _change(db: Session, where: Any, **values: object) -> bool:
+    result = db.execute(update(Fire).where(where).values(**values).execution_options(synchronize_session=False))
+    return cast("CursorResult[Any]", result).rowcount > 0

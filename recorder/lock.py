@@ -1,0 +1,56 @@
+"""Keeps a second daemon out of a SQLite database: one lock file beside it, held for as long as the process lives.
+
+The kernel lets go of the lock when its holder dies, however it dies, so a file left behind means nothing.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from recorder.errors import DatabaseError, LockedError
+
+
+@contextmanager
+def only_daemon(engine: Engine) -> Iterator[None]:
+    """Hold the lock of this database while the block runs; PostgreSQL needs none, daemons share it by claims.
+
+    Raises LockedError (exit 75) with the pid of the process that holds it.
+    """
+    path = lock_path(engine)
+    if path is None:
+        yield
+        return
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise DatabaseError(f"the lock file {path} cannot be opened: {error.strerror}") from error
+    try:
+        _take(descriptor, path)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock_path(engine: Engine) -> Path | None:
+    """Where the lock of a SQLite file lies; None for PostgreSQL and for a database in memory."""
+    database = engine.url.database
+    if engine.dialect.name != "sqlite" or not database or database == ":memory:":
+        return None
+    return Path(f"{database}.lock")
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        raise LockedError(
+            f"another recorder (pid {holder}) holds {path.name.removesuffix('.lock')}: stop it first, "
+            "or use PostgreSQL to run several"
+        ) from None

@@ -1,0 +1,85 @@
+"""Turns the time that has passed into fires: every instant between a schedule's cursor and now becomes one row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from recorder import ledger
+from recorder.ledger import Instant, Reason, ScheduleRow
+from recorder.schedule import Cadence, count_due_between, due_between, jitter_for, next_due
+from recorder.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSchedule:
+    """A schedule of the configuration with what the ledger needs to know about it."""
+
+    name: str
+    cadence: Cadence
+    target: Target
+    jitter: timedelta
+    misfire: str
+    misfire_grace: timedelta
+    overlap: str
+    session_timeout: timedelta
+    expect_locations: tuple[str, ...]
+
+
+def materialise(schedule_pk: int, plan: PlannedSchedule, now: datetime, db: Session) -> datetime:
+    """Write the instants in (cursor, now] and return the new cursor; another daemon may have been faster."""
+    row = ledger.lock_schedule(db, schedule_pk)
+    if row.cursor >= now:
+        return row.cursor
+    ledger.insert_instants(db, row, _instants(row, plan, now), cursor=now)
+    return now
+
+
+def _instants(row: ScheduleRow, plan: PlannedSchedule, now: datetime) -> list[Instant]:
+    count, _ = count_due_between(plan.cadence, row.cursor, now)
+    instants: list[Instant] = []
+    after = row.cursor
+    if count > ledger.GAP_LIMIT:
+        first = next_due(plan.cadence, row.cursor)
+        after = _instant_before_newest(plan.cadence, row.cursor, now)
+        state, reason = ("missed", Reason.DAEMON_DOWN) if plan.misfire == "skip" else ("skipped", Reason.COALESCED)
+        gap_count, _ = count_due_between(plan.cadence, row.cursor, after)
+        instants.append(Instant(first, first, state, reason, gap_until=after, gap_count=gap_count))
+    due = due_between(plan.cadence, after, now, limit=ledger.GAP_LIMIT)
+    if row.paused:
+        return instants + [Instant(at, at, "skipped", Reason.PAUSED) for at in due]
+    return instants + [
+        Instant(at, at + jitter_for(plan.name, at, plan.jitter), state, reason)
+        for at, state, reason in misfire_plan(due, now=now, grace=plan.misfire_grace, policy=plan.misfire)
+    ]
+
+
+def _instant_before_newest(cadence: Cadence, after: datetime, until: datetime) -> datetime:
+    """The instant before the last one in (after, until]; there are many, so the search starts near the end."""
+    span = timedelta(minutes=1)
+    while True:
+        near_end = due_between(cadence, max(after, until - span), until, limit=ledger.GAP_LIMIT)
+        if len(near_end) > 1:
+            return near_end[-2]
+        span *= 4
+
+
+def misfire_plan(
+    instants: Sequence[datetime], *, now: datetime, grace: timedelta, policy: str
+) -> list[tuple[datetime, str, Reason | None]]:
+    """What becomes of each instant of one catch-up, in order: (instant, state, reason). Pure.
+
+    An instant later than its grace is a misfire. Policy `skip`: it is missed. Policy `run_once`: the newest instant
+    runs, however late, and every misfire before it is coalesced into it.
+    """
+    plan: list[tuple[datetime, str, Reason | None]] = []
+    for position, instant in enumerate(instants):
+        in_time = now - instant <= grace
+        if in_time or (policy == "run_once" and position == len(instants) - 1):
+            plan.append((instant, "due", None))
+        elif policy == "run_once":
+            plan.append((instant, "skipped", Reason.COALESCED))
+        else:
+            plan.append((instant, "missed", Reason.DAEMON_DOWN))
+    return plan

@@ -1,0 +1,106 @@
+"""Claims and clock hands of open sessions: which are due to be asked for, and when next. Never commits."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from recorder.dimensions import table_of
+from recorder.models import CheckSession
+from recorder.pacing import LEASE, LONGEST_WAIT_S
+from recorder.store import Postponement
+
+_SESSIONS = table_of(CheckSession)
+Scope = Sequence[UUID] | None
+"""The sessions a process may follow; None means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that is being followed, as its row said when it was claimed."""
+
+    pk: int
+    check_session_id: UUID
+    origin: str
+    deadline_at: datetime | None
+    settling_since: datetime | None
+    missing_since: datetime | None
+    abandoned_at: datetime | None
+
+    def is_past_deadline(self, now: datetime) -> bool:
+        """Whether its time is over and nobody has said so yet."""
+        return self.abandoned_at is None and self.deadline_at is not None and now >= self.deadline_at
+
+    def wait_s(self, now: datetime) -> int:
+        """How long Checkly should hold the next answer back, in seconds, 1 to 30."""
+        if self.abandoned_at is not None or self.settling_since is not None:
+            return 1
+        left = LONGEST_WAIT_S if self.deadline_at is None else int((self.deadline_at - now).total_seconds())
+        return min(max(left, 1), LONGEST_WAIT_S)
+
+
+def claim_open_sessions(db: Session, *, now: datetime, limit: int, scope: Scope = None) -> list[OpenSession]:
+    """Take up to `limit` sessions whose time has come, longest waiting first, and leave them alone for a lease.
+
+    The claim is only the pushed-back `next_poll_at`: when its holder dies, the session is due again by itself.
+    """
+    due = (_SESSIONS.c.next_poll_at <= now) & _in_scope(scope)
+    rows = db.execute(
+        select(
+            _SESSIONS.c.pk,
+            _SESSIONS.c.check_session_id,
+            _SESSIONS.c.origin,
+            _SESSIONS.c.deadline_at,
+            _SESSIONS.c.settling_since,
+            _SESSIONS.c.missing_since,
+            _SESSIONS.c.abandoned_at,
+        )
+        .where(due)
+        .order_by(_SESSIONS.c.next_poll_at, _SESSIONS.c.pk)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if rows:
+        claimed = _SESSIONS.c.pk.in_([row.pk for row in rows])
+        db.execute(update(_SESSIONS).where(claimed).values(next_poll_at=now + LEASE))
+    return [OpenSession(*row) for row in rows]
+
+
+def postpone(db: Session, postponements: Iterable[Postponement]) -> None:
+    """Write when to ask again; a session that has become final meanwhile is left alone."""
+    for postponement in postponements:
+        values: dict[str, object] = {
+            "next_poll_at": postponement.next_poll_at,
+            "missing_since": postponement.missing_since,
+        }
+        if postponement.abandoned_at is not None:
+            values["abandoned_at"] = func.coalesce(_SESSIONS.c.abandoned_at, postponement.abandoned_at)
+            values["abandoned_reason"] = func.coalesce(_SESSIONS.c.abandoned_reason, postponement.abandoned_reason)
+        still_open = (_SESSIONS.c.pk == postponement.session_pk) & _SESSIONS.c.final_at.is_(None)
+        db.execute(update(_SESSIONS).where(still_open).values(**values))
+
+
+def release(db: Session, session_pks: Iterable[int], *, now: datetime) -> None:
+    """Give claimed sessions back, to be asked for at once by whoever comes next."""
+    open_ones = _SESSIONS.c.pk.in_(list(session_pks)) & _SESSIONS.c.next_poll_at.is_not(None)
+    db.execute(update(_SESSIONS).where(open_ones).values(next_poll_at=now))
+
+
+def resume(db: Session, *, now: datetime) -> int:
+    """End the leases of a dead process at once; only for the sole daemon of a database. How many were waiting."""
+    leased = (_SESSIONS.c.next_poll_at > now) & (_SESSIONS.c.next_poll_at <= now + LEASE)
+    db.execute(update(_SESSIONS).where(leased).values(next_poll_at=now))
+    return db.scalar(select(func.count()).where(_SESSIONS.c.next_poll_at.is_not(None))) or 0
+
+
+def awaited_count(db: Session, *, scope: Scope = None) -> int:
+    """How many sessions are still being followed and have not been abandoned."""
+    awaited = _SESSIONS.c.next_poll_at.is_not(None) & _SESSIONS.c.abandoned_at.is_(None) & _in_scope(scope)
+    return db.scalar(select(func.count()).select_from(_SESSIONS).where(awaited)) or 0
+
+
+def _in_scope(scope: Scope) -> ColumnElement[bool]:
+    return _SESSIONS.c.pk.is_not(None) if scope is None else _SESSIONS.c.check_session_id.in_(list(scope))

@@ -1,0 +1,383 @@
+"""Every write of sessions, results and raw payloads. Takes a `Session`, never commits.
+
+The rules that keep the history whole, whatever arrives in whatever order and however often:
+
+* results are keyed by `check_result_id`, sessions by `check_session_id`; nothing is ever inserted twice;
+* the newest final answer wins; the answer of a running session never undoes a final one, it only fills what is missing;
+* `final_at` is set once;
+* writing the same answer again changes no row of sessions, results or payloads.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, case, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from recorder.dimensions import check_keys, location_keys, location_set_keys, table_of, upserting
+from recorder.models import CheckResult, CheckSession, ContractSurprise, Payload
+from recorder.outcomes import Outcome, result_outcome, session_outcome
+from recorder.payloads import Malformed, ResultSnapshot, SessionSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One answer to write, and what the recorder has decided about it.
+
+    `closes` says that the session is over for the recorder: its status is final and no location is awaited any more.
+    Otherwise it stays open and is asked for again at `next_poll_at` (None: it is not followed, or the time set before
+    stands) until `deadline_at`. `origin` is schedule, manual, import, backfill or reconciled; the first one stays.
+    """
+
+    snapshot: SessionSnapshot
+    origin: str
+    closes: bool
+    fire_pk: int | None = None
+    next_poll_at: datetime | None = None
+    deadline_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Postponement:
+    """Nothing new was seen of an open session: when to ask again (None: never), and why it is given up, if it is."""
+
+    session_pk: int
+    next_poll_at: datetime | None
+    missing_since: datetime | None = None
+    abandoned_at: datetime | None = None
+    abandoned_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many sessions and results a call added; `closed` counts sessions that became final in it."""
+
+    sessions: int = 0
+    results: int = 0
+    closed: int = 0
+
+    def __add__(self, other: "Written") -> "Written":
+        return Written(self.sessions + other.sessions, self.results + other.results, self.closed + other.closed)
+
+
+class _Placed(NamedTuple):
+    """One recording with the key and the state of its session's row after the upsert."""
+
+    recording: Recording
+    session_pk: int
+    status: str
+    is_stale: bool
+
+
+class _KnownResult(NamedTuple):
+    """What is needed of a result to tell which attempts belong to which FINAL."""
+
+    check_result_id: UUID
+    run_location_pk: int
+    result_type: str | None
+
+
+def record_sessions(db: Session, recordings: Sequence[Recording], *, now: datetime) -> Written:
+    """Write sessions with their results and raw payloads; one transaction of the caller holds them all."""
+    written = Written()
+    for batch in _without_repeats(recordings):
+        written += _record_batch(db, batch, now)
+    return written
+
+
+def record_malformed(
+    db: Session, pieces: Iterable[Malformed], *, now: datetime, kind: str = "malformed", fire_pk: int | None = None
+) -> None:
+    """Keep what could not be read, with the reason, for a person or a later version to read."""
+    rows = [
+        {
+            "kind": kind,
+            "fire_pk": fire_pk,
+            "received_at": now,
+            "why": piece.why[:400],
+            "body": zlib.compress(piece.raw),
+        }
+        for piece in pieces
+    ]
+    if rows:
+        db.execute(table_of(Payload).insert(), rows)
+
+
+def _without_repeats(recordings: Sequence[Recording]) -> list[list[Recording]]:
+    """Split so that no batch holds a session twice; the order of answers about one session is kept."""
+    batches: list[list[Recording]] = []
+    turns: Counter[UUID] = Counter()
+    for recording in recordings:
+        turn = turns[recording.snapshot.check_session_id]
+        turns[recording.snapshot.check_session_id] += 1
+        if turn == len(batches):
+            batches.append([])
+        batches[turn].append(recording)
+    return batches
+
+
+def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Written:
+    snapshots = [recording.snapshot for recording in batch]
+    checks = check_keys(db, snapshots)
+    locations = location_keys(db, _location_names(snapshots))
+    sets = location_set_keys(db, {snapshot.run_locations for snapshot in snapshots}, locations)
+    before = _session_rows(db, snapshots)
+    _upsert_sessions(db, [_session_row(r, checks, sets, now) for r in batch], no_locations=sets.get(()))
+    after = _session_rows(db, snapshots)
+    placed = [_placed(recording, after) for recording in batch]
+    added = _record_results(db, placed, locations)
+    _upsert_payloads(db, placed, now)
+    _count_surprises(db, snapshots, now)
+    closed = sum(
+        after[key].final_at is not None and (key not in before or before[key].final_at is None) for key in after
+    )
+    return Written(sessions=len(after) - len(before), results=added, closed=closed)
+
+
+def _location_names(snapshots: Iterable[SessionSnapshot]) -> set[str]:
+    names = {name for snapshot in snapshots for name in snapshot.run_locations}
+    return names | {result.run_location for snapshot in snapshots for result in snapshot.results}
+
+
+def _session_rows(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUID, Any]:
+    sessions = table_of(CheckSession)
+    ids = [snapshot.check_session_id for snapshot in snapshots]
+    rows = db.execute(
+        select(
+            sessions.c.check_session_id, sessions.c.pk, sessions.c.status, sessions.c.outcome, sessions.c.final_at
+        ).where(sessions.c.check_session_id.in_(ids))
+    )
+    return {row.check_session_id: row for row in rows}
+
+
+def _session_row(
+    recording: Recording, checks: Mapping[UUID, int], sets: Mapping[tuple[str, ...], int], now: datetime
+) -> dict[str, Any]:
+    snapshot = recording.snapshot
+    return {
+        "check_session_id": snapshot.check_session_id,
+        "check_pk": checks[snapshot.check_id],
+        "fire_pk": recording.fire_pk,
+        "origin": recording.origin,
+        "status": snapshot.status,
+        "outcome": session_outcome(snapshot.status),
+        "started_at": snapshot.started_at,
+        "stopped_at": snapshot.stopped_at,
+        "time_elapsed_ms": snapshot.time_elapsed_ms,
+        "run_source": snapshot.run_source,
+        "location_set_pk": sets[snapshot.run_locations],
+        "has_attempts": any(result.result_type == "ATTEMPT" for result in snapshot.results),
+        "excluded": False,
+        "recorded_at": now,
+        "settling_since": now if snapshot.is_final and not recording.closes else None,
+        "final_at": now if recording.closes else None,
+        "next_poll_at": None if recording.closes else recording.next_poll_at,
+        "deadline_at": recording.deadline_at,
+    }
+
+
+def _upsert_sessions(db: Session, rows: list[dict[str, Any]], *, no_locations: int | None) -> None:
+    """Insert or merge; `no_locations` is the key of the empty set, which never replaces a known one."""
+    table = table_of(CheckSession)
+    insert = upserting(db, table)
+    old, new = table.c, insert.excluded
+    stale = old.outcome.is_not(None) & new.outcome.is_(None)
+
+    def fresh(column: str) -> ColumnElement[Any]:
+        """The newer value; from a stale answer only what was missing."""
+        kept, came = old[column], new[column]
+        return case((stale, func.coalesce(kept, came)), else_=func.coalesce(came, kept))
+
+    final_at = func.coalesce(old.final_at, new.final_at)
+    keeps_locations = stale if no_locations is None else or_(stale, new.location_set_pk == no_locations)
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=[old.check_session_id],
+            set_={
+                "fire_pk": func.coalesce(old.fire_pk, new.fire_pk),
+                "status": fresh("status"),
+                "outcome": fresh("outcome"),
+                "started_at": fresh("started_at"),
+                "stopped_at": fresh("stopped_at"),
+                "time_elapsed_ms": fresh("time_elapsed_ms"),
+                "run_source": fresh("run_source"),
+                "location_set_pk": case((keeps_locations, old.location_set_pk), else_=new.location_set_pk),
+                "has_attempts": or_(old.has_attempts, new.has_attempts),
+                "settling_since": func.coalesce(old.settling_since, new.settling_since),
+                "final_at": final_at,
+                "next_poll_at": case(
+                    (final_at.is_(None), func.coalesce(new.next_poll_at, old.next_poll_at)),
+                    else_=None,
+                ),
+                "deadline_at": func.coalesce(old.deadline_at, new.deadline_at),
+            },
+        ),
+        sorted(rows, key=lambda row: row["check_session_id"]),
+    )
+
+
+def _placed(recording: Recording, rows: Mapping[UUID, Any]) -> _Placed:
+    row = rows[recording.snapshot.check_session_id]
+    return _Placed(recording, row.pk, row.status, is_stale=row.outcome is not None and not recording.snapshot.is_final)
+
+
+def _record_results(db: Session, placed: Sequence[_Placed], locations: Mapping[str, int]) -> int:
+    """Write the results and give every FINAL its number of attempts; how many results are new."""
+    known = _known_results(db, [entry.session_pk for entry in placed])
+    fresh: list[dict[str, Any]] = []
+    gaps: list[dict[str, Any]] = []
+    corrections: list[dict[str, Any]] = []
+    added = 0
+    for entry in placed:
+        stored = known.get(entry.session_pk, {})
+        results = entry.recording.snapshot.results
+        together = stored | {r.check_result_id: _known_result(r, locations) for r in results}
+        attempts = attempts_of_finals(together.values())
+        added += len(together) - len(stored)
+        rows = [_result_row(entry, result, locations, attempts) for result in results]
+        (gaps if entry.is_stale else fresh).extend(rows)
+        named = {result.check_result_id for result in results}
+        corrections += [{"id_": key, "n": n} for key, n in attempts.items() if key in stored and key not in named]
+    _upsert_results(db, fresh, gaps)
+    _correct_stored(db, placed, corrections)
+    return added
+
+
+def _known_results(db: Session, session_pks: Sequence[int]) -> dict[int, dict[UUID, _KnownResult]]:
+    results = table_of(CheckResult)
+    found: dict[int, dict[UUID, _KnownResult]] = {}
+    rows = db.execute(
+        select(results.c.session_pk, results.c.check_result_id, results.c.run_location_pk, results.c.result_type).where(
+            results.c.session_pk.in_(session_pks)
+        )
+    )
+    for session_pk, check_result_id, run_location_pk, result_type in rows:
+        found.setdefault(session_pk, {})[check_result_id] = _KnownResult(check_result_id, run_location_pk, result_type)
+    return found
+
+
+def _known_result(result: ResultSnapshot, locations: Mapping[str, int]) -> _KnownResult:
+    return _KnownResult(result.check_result_id, locations[result.run_location], result.result_type)
+
+
+def attempts_of_finals(results: Iterable[_KnownResult]) -> dict[UUID, int]:
+    """How many attempts belong to each FINAL of one session.
+
+    An ATTEMPT belongs to the FINAL of the location where it ran, or to the only FINAL there is: a round-robin check may
+    retry elsewhere (statistics, section 3).
+    """
+    listed = list(results)
+    finals = [result for result in listed if result.result_type == "FINAL"]
+    tries = Counter(result.run_location_pk for result in listed if result.result_type == "ATTEMPT")
+    if len(finals) == 1:
+        return {finals[0].check_result_id: tries.total()}
+    return {final.check_result_id: tries[final.run_location_pk] for final in finals}
+
+
+def _result_row(
+    entry: _Placed, result: ResultSnapshot, locations: Mapping[str, int], attempts: Mapping[UUID, int]
+) -> dict[str, Any]:
+    return {
+        "check_result_id": result.check_result_id,
+        "session_pk": entry.session_pk,
+        "run_location_pk": locations[result.run_location],
+        "result_type": result.result_type,
+        "has_errors": result.has_errors,
+        "has_failures": result.has_failures,
+        "is_degraded": result.is_degraded,
+        "aborted": result.aborted,
+        "is_cancelled": result.is_cancelled,
+        "outcome": result_outcome(
+            session_status=entry.status,
+            has_errors=result.has_errors,
+            has_failures=result.has_failures,
+            is_degraded=result.is_degraded,
+            aborted=result.aborted,
+            is_cancelled=result.is_cancelled,
+        ),
+        "attempts": attempts.get(result.check_result_id, 0),
+        "response_time_ms": result.response_time_ms,
+        "started_at": result.started_at,
+        "stopped_at": result.stopped_at,
+    }
+
+
+def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[str, Any]]) -> None:
+    table = table_of(CheckResult)
+    insert = upserting(db, table)
+    if fresh:
+        kept_when_absent = (
+            *("result_type", "has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled"),
+            *("response_time_ms", "started_at", "stopped_at"),
+        )
+        changes: dict[str, Any] = {name: _coalesced(table, insert.excluded, name) for name in kept_when_absent}
+        changes |= {"outcome": insert.excluded.outcome, "attempts": insert.excluded.attempts}
+        statement = insert.on_conflict_do_update(
+            index_elements=[table.c.check_result_id],
+            set_=changes,
+            where=table.c.session_pk == insert.excluded.session_pk,
+        )
+        db.execute(statement, sorted(fresh, key=lambda row: row["check_result_id"]))
+    if gaps:
+        db.execute(insert.on_conflict_do_nothing(), sorted(gaps, key=lambda row: row["check_result_id"]))
+
+
+def _coalesced(table: Table, excluded: Any, column: str) -> ColumnElement[Any]:
+    return func.coalesce(excluded[column], table.c[column])
+
+
+def _correct_stored(db: Session, placed: Sequence[_Placed], corrections: Sequence[Mapping[str, Any]]) -> None:
+    """Mend results that this answer does not repeat: their attempts may have grown, their session may be void."""
+    table = table_of(CheckResult)
+    for correction in corrections:
+        changed = (table.c.check_result_id == correction["id_"]) & (table.c.attempts != correction["n"])
+        db.execute(update(table).where(changed).values(attempts=correction["n"]))
+    cancelled = [entry.session_pk for entry in placed if entry.status == "CANCELLED"]
+    if cancelled:
+        stale = table.c.session_pk.in_(cancelled) & (table.c.outcome != Outcome.VOID)
+        db.execute(update(table).where(stale).values(outcome=Outcome.VOID))
+
+
+def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> None:
+    """Keep the newest raw answer of each session; a stale one never replaces a final one."""
+    table = table_of(Payload)
+    insert = upserting(db, table)
+    rows: list[dict[str, Any]] = [
+        {
+            "kind": "session",
+            "session_pk": entry.session_pk,
+            "received_at": now,
+            "body": zlib.compress(entry.recording.snapshot.raw),
+        }
+        for entry in placed
+        if not entry.is_stale
+    ]
+    if rows:
+        db.execute(
+            insert.on_conflict_do_update(
+                index_elements=[table.c.session_pk],
+                set_={"received_at": insert.excluded.received_at, "body": insert.excluded.body},
+                where=table.c.body != insert.excluded.body,
+            ),
+            sorted(rows, key=lambda row: row["session_pk"]),
+        )
+
+
+def _count_surprises(db: Session, snapshots: Iterable[SessionSnapshot], now: datetime) -> None:
+    counted = Counter(what[:400] for snapshot in snapshots for what in snapshot.surprises)
+    if not counted:
+        return
+    table = table_of(ContractSurprise)
+    insert = upserting(db, table)
+    db.execute(
+        insert.on_conflict_do_update(
+            index_elements=[table.c.what],
+            set_={"times": table.c.times + insert.excluded.times, "last_seen_at": insert.excluded.last_seen_at},
+        ),
+        [{"what": what, "times": counted[what], "first_seen_at": now, "last_seen_at": now} for what in sorted(counted)],
+    )

@@ -1,0 +1,212 @@
+"""Use case: follow every open session to its end. Fetchers fetch, one writer writes.
+
+An open session is a row with `next_poll_at`, never a thread or a job: the feeder claims rows that are due, fetchers ask
+Checkly (a long poll each, on a connection of their own), the writer commits what they saw in small batches. Whatever
+dies, the row is due again when its lease is over.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from recorder.budget import RequestBudget
+from recorder.checkly import ChecklyClient
+from recorder.clock import Clock, Monotonic
+from recorder.db import transact
+from recorder.errors import ChecklyError, DatabaseError, RecorderError, TryLater
+from recorder.following import Answer, judge
+from recorder.open_sessions import OpenSession, Scope, claim_open_sessions, postpone, release
+from recorder.payloads import Malformed
+from recorder.store import Postponement, Recording, record_malformed, record_sessions
+
+BATCH_LIMIT: Final = 500
+BATCH_WAIT_S: Final = 0.25
+FEED_EVERY_S: Final = 0.25
+DRAIN_S: Final = 2.0
+"""How long a stop waits for answers that are on their way."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetcher brought back about one session."""
+
+    session: OpenSession
+    answer: Answer
+    at: datetime
+
+
+class Tracker:
+    """The threads that follow open sessions: `start`, then `stop`. `on_seen` hears each answer once it is written."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        new_client: Callable[[], ChecklyClient],
+        budget: RequestBudget,
+        now: Clock,
+        monotonic: Monotonic,
+        fetchers: int,
+        scope: Scope = None,
+        on_seen: Callable[[Fetched], None] = lambda _: None,
+    ) -> None:
+        """`fetchers` is the most long polls open at once; `scope` limits which sessions are followed."""
+        self._engine = engine
+        self._new_client = new_client
+        self._budget = budget
+        self._now = now
+        self._monotonic = monotonic
+        self._width = fetchers
+        self._scope = scope
+        self._on_seen = on_seen
+        self._stop = threading.Event()
+        self._closed = threading.Event()
+        self._inbox: queue.Queue[OpenSession] = queue.Queue()
+        self._outbox: queue.Queue[Fetched] = queue.Queue(maxsize=2 * BATCH_LIMIT)
+        self._held: dict[int, OpenSession] = {}
+        self._held_lock = threading.Lock()
+        self._fetchers: list[threading.Thread] = []
+        self._feeder = threading.Thread(target=self._feed, name="feeder", daemon=True)
+        self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
+        self._failure: RecorderError | None = None
+
+    @property
+    def failure(self) -> RecorderError | None:
+        """The error that made following impossible, if there was one (a database that stays away)."""
+        return self._failure
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._writer.start()
+        self._feeder.start()
+
+    def stop(self) -> None:
+        """Ask for nothing more, write what has arrived, and give back what was still being asked for."""
+        self._stop.set()
+        self._feeder.join()
+        give_up_at = self._monotonic() + DRAIN_S
+        for fetcher in self._fetchers:
+            fetcher.join(timeout=max(0.0, give_up_at - self._monotonic()))
+        self._closed.set()
+        self._writer.join()
+        with self._held_lock:
+            held = list(self._held)
+        if held:
+            transact(self._engine, lambda db: release(db, held, now=self._now()))
+
+    def _feed(self) -> None:
+        while not self._stop.wait(FEED_EVERY_S):
+            try:
+                self._feed_once()
+            except DatabaseError as error:
+                self._failure = error
+                log.error("open sessions cannot be read", error=str(error))  # noqa: TRY400 - it is due again
+
+    def _feed_once(self) -> None:
+        with self._held_lock:
+            free = self._width - len(self._held)
+        if free <= 0:
+            return
+        claimed = transact(
+            self._engine, lambda db: claim_open_sessions(db, now=self._now(), limit=free, scope=self._scope)
+        )
+        self._failure = None
+        with self._held_lock:
+            self._held.update({session.pk: session for session in claimed})
+            missing = min(len(self._held), self._width) - len(self._fetchers)
+        for _ in range(missing):
+            fetcher = threading.Thread(target=self._fetch, name=f"fetcher-{len(self._fetchers)}", daemon=True)
+            self._fetchers.append(fetcher)
+            fetcher.start()
+        for session in claimed:
+            self._inbox.put(session)
+
+    def _fetch(self) -> None:
+        client: ChecklyClient | None = None
+        while not self._stop.is_set():
+            try:
+                session = self._inbox.get(timeout=FEED_EVERY_S)
+            except queue.Empty:
+                continue
+            if not self._budget.take_for_read(self._stop):
+                break
+            try:
+                client = client or self._new_client()
+                self._outbox.put(Fetched(session, self._ask(client, session), self._now()))
+            except Exception:  # a fetcher outlives what it cannot explain; the session is due again after its lease
+                log.exception("asking for a session failed", session=str(session.check_session_id))
+                self._let_go(session)
+        if client is not None:
+            client.close()
+
+    def _ask(self, client: ChecklyClient, session: OpenSession) -> Answer:
+        try:
+            return client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
+        except ChecklyError as error:
+            if isinstance(error, TryLater) and error.reason == "rate_limited":
+                self._budget.pause(error.retry_after_s or 5.0)
+            log.warning("no answer about a session", session=str(session.check_session_id), error=str(error))
+            return error
+
+    def _write(self) -> None:
+        while not (self._closed.is_set() and self._outbox.empty()):
+            batch = self._next_batch()
+            if batch:
+                self._write_batch(batch)
+
+    def _next_batch(self) -> list[Fetched]:
+        """What arrives within 250 ms of the first, at most 500."""
+        try:
+            batch = [self._outbox.get(timeout=BATCH_WAIT_S)]
+        except queue.Empty:
+            return []
+        until = self._monotonic() + BATCH_WAIT_S
+        while len(batch) < BATCH_LIMIT and (left := until - self._monotonic()) > 0 and not self._closed.is_set():
+            try:
+                batch.append(self._outbox.get(timeout=left))
+            except queue.Empty:
+                break
+        return batch
+
+    def _write_batch(self, batch: Sequence[Fetched]) -> None:
+        """Write a batch; when it fails, each of its answers alone, so that a poison one hurts only itself."""
+        try:
+            transact(self._engine, lambda db: _write_all(db, batch))
+        except DatabaseError as error:
+            if len(batch) > 1:
+                for fetched in batch:
+                    self._write_batch([fetched])
+                return
+            self._quarantine(batch[0], error)
+        for fetched in batch:
+            self._let_go(fetched.session)
+            self._on_seen(fetched)
+
+    def _let_go(self, session: OpenSession) -> None:
+        with self._held_lock:
+            self._held.pop(session.pk, None)
+
+    def _quarantine(self, fetched: Fetched, error: DatabaseError) -> None:
+        """Keep an answer that the tables refuse; its session is asked for again when the lease is over."""
+        raw = getattr(fetched.answer, "raw", b"")
+        log.error("an answer could not be written", session=str(fetched.session.check_session_id), error=str(error))
+        try:
+            piece = Malformed(f"session {fetched.session.check_session_id}: {error}", raw)
+            transact(self._engine, lambda db: record_malformed(db, [piece], now=fetched.at))
+        except DatabaseError as again:
+            self._failure = again
+
+
+def _write_all(db: Session, batch: Sequence[Fetched]) -> None:
+    verdicts = [judge(fetched.session, fetched.answer, now=fetched.at) for fetched in batch]
+    record_sessions(db, [v for v in verdicts if isinstance(v, Recording)], now=batch[-1].at)
+    postpone(db, [v for v in verdicts if isinstance(v, Postponement)])

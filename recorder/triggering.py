@@ -1,0 +1,348 @@
+"""Use cases of the ledger: turn due instants into fires, claim them, send each at most once, write what came of it.
+
+The order is the promise. 1. The intent is committed. 2. One request leaves. 3. The answer goes to the spool. 4. One
+transaction writes the fire's outcome with all its sessions. 5. The spool forgets. Whatever dies in between, nothing is
+ever sent a second time: only what provably never left, or was refused with 429, becomes due again.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from recorder import ledger
+from recorder.budget import RequestBudget
+from recorder.checkly import ChecklyClient
+from recorder.clock import Clock, Monotonic
+from recorder.db import transact
+from recorder.errors import (
+    ChecklyError,
+    DatabaseError,
+    MalformedPayload,
+    NotSent,
+    PerhapsSent,
+    Refused,
+    TryLater,
+    UsageError,
+)
+from recorder.ledger import ClaimedFire, DueFire, Reason
+from recorder.materialising import PlannedSchedule, materialise
+from recorder.pacing import first_poll_at
+from recorder.payloads import Malformed, TriggerAnswer, parse_trigger_answer
+from recorder.schedule import next_due
+from recorder.spool import Spool, SpooledAnswer, TornFile
+from recorder.store import Recording, record_malformed, record_sessions
+from recorder.targets import Target
+
+STALL_LIMIT_S: Final = 5.0
+"""Seconds between the intent's commit and the request; after a longer sleep of the machine nothing is sent."""
+RESEND_AFTER: Final = timedelta(seconds=5)
+JUDGE_BATCH: Final = 10
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one fire; `error` is set unless it is triggered or matched nothing."""
+
+    fire_pk: int
+    state: str
+    reason: str | None
+    sessions: tuple[UUID, ...] = ()
+    error: ChecklyError | None = None
+
+
+class Triggering:
+    """Sends the fires of a set of schedules; safe to call from several threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        owner: UUID,
+        new_client: Callable[[], ChecklyClient],
+        budget: RequestBudget,
+        spool: Spool,
+        now: Clock,
+        monotonic: Monotonic,
+        stop: threading.Event,
+    ) -> None:
+        """Nothing is read or sent until `enrol` and `work` are called."""
+        self._engine = engine
+        self._owner = owner
+        self._new_client = new_client
+        self._budget = budget
+        self._spool = spool
+        self._now = now
+        self._monotonic = monotonic
+        self._stop = stop
+        self._plans: dict[int, PlannedSchedule] = {}
+        self._cursors: dict[int, datetime] = {}
+
+    def enrol(self, schedules: Mapping[str, PlannedSchedule], definitions: Mapping[str, str]) -> None:
+        """Take these schedules as the ones to trigger, and write them down."""
+        rows = transact(self._engine, lambda db: ledger.enrol_schedules(db, definitions, now=self._now()))
+        self._plans = {rows[name].pk: plan for name, plan in schedules.items()}
+        self._cursors = {row.pk: row.cursor for row in rows.values()}
+
+    def enrol_one(self, name: str, plan: PlannedSchedule, definition: str) -> None:
+        """Take one schedule, without saying anything about the others; for a command beside a running daemon."""
+        row = transact(self._engine, lambda db: ledger.enrol_schedule(db, name, definition, now=self._now()))
+        self._plans[row.pk] = plan
+        self._cursors[row.pk] = row.cursor
+
+    def work(self) -> bool:
+        """Materialise what is due and send it, until nothing is left; whether anything was sent."""
+        self.materialise()
+        sent = False
+        while not self._stop.is_set() and (step := self._send_next()).found:
+            sent = sent or step.sent is not None
+        return sent
+
+    def materialise(self) -> None:
+        """Turn every instant up to now into a fire; schedules whose next instant is still to come cost nothing."""
+        now = self._now()
+        for schedule_pk, plan in self._plans.items():
+            if next_due(plan.cadence, self._cursors[schedule_pk]) <= now:
+                self._cursors[schedule_pk] = transact(self._engine, partial(materialise, schedule_pk, plan, now))
+
+    def next_wake(self) -> datetime | None:
+        """The next instant at which a schedule is due; None without schedules."""
+        return min((next_due(plan.cadence, self._cursors[pk]) for pk, plan in self._plans.items()), default=None)
+
+    def trigger_now(self, target: Target, *, session_timeout: timedelta, schedule: str | None, origin: str) -> Sent:
+        """Send one trigger that is asked for here and now; it is never repeated, whatever happens to it."""
+        body = target.request_body()
+        schedule_pk = next((pk for pk, plan in self._plans.items() if plan.name == schedule), None)
+        with self._new_client() as client:
+            if not self._budget.take_for_trigger(self._stop):
+                raise UsageError("stopped before anything was sent")
+            now, claimed_at = self._now(), self._monotonic()
+            intent = partial(
+                ledger.open_intent, owner=self._owner, origin=origin, body=body, now=now, schedule_pk=schedule_pk
+            )
+            fire = transact(self._engine, intent)
+            return self._post(
+                client, fire, target, claimed_at=claimed_at, session_timeout=session_timeout, may_return=False
+            )
+
+    def replay_spool(self, *, older_than: timedelta = timedelta(0)) -> int:
+        """Write the answers that were received and could not be committed; how many there were.
+
+        A running daemon leaves the newest alone (`older_than`): another thread may be writing them.
+        """
+        replayed = 0
+        for path, answer in self._spool.waiting():
+            if isinstance(answer, TornFile):
+                log.error("spool file left alone", file=str(answer.path), why=answer.why)
+                continue
+            if self._now() - answer.received_at < older_than:
+                continue
+            fire = ClaimedFire(answer.fire_pk, answer.owner, answer.origin, 0, b"")
+            sent = self._write_answer(fire, answer, session_timeout=timedelta(hours=1))
+            log.warning("answer replayed from the spool", fire=answer.fire_pk, state=sent.state)
+            self._spool.forget(path)
+            replayed += 1
+        return replayed
+
+    def give_up_orphans(self, *, lock_proves: bool) -> int:
+        """Make the intents of dead owners ambiguous, never due: their request may have been acted on. How many."""
+        now = self._now()
+
+        def work(db: Session) -> int:
+            orphans = ledger.orphaned_intents(db, owner=self._owner, now=now, lock_proves=lock_proves)
+            for fire in orphans:
+                ledger.settle_fire(db, fire, state="ambiguous", reason=Reason.OWNER_LOST, now=now)
+            return len(orphans)
+
+        return transact(self._engine, work)
+
+    def _has_due(self) -> bool:
+        pks = list(self._plans)
+        return bool(pks) and transact(self._engine, lambda db: ledger.has_due(db, pks, now=self._now()))
+
+    def _send_next(self) -> "_Step":
+        """Claim one fire and send it; client and budget come first, for nothing may delay a written intent."""
+        if not self._has_due():
+            return _Step(found=False)
+        with self._new_client() as client:
+            if not self._budget.take_for_trigger(self._stop):
+                return _Step(found=False)
+            now, claimed_at = self._now(), self._monotonic()
+            found, claimed = transact(self._engine, lambda db: _claim(db, self._plans, owner=self._owner, now=now))
+            if claimed is None:
+                self._budget.give_back()
+                return _Step(found=found)
+            fire, plan = claimed
+            sent = self._post(
+                client,
+                fire,
+                plan.target,
+                claimed_at=claimed_at,
+                session_timeout=plan.session_timeout,
+                may_return=True,
+            )
+        log.info(
+            "fire",
+            schedule=plan.name,
+            fire=sent.fire_pk,
+            state=sent.state,
+            reason=sent.reason,
+            sessions=len(sent.sessions),
+        )
+        return _Step(found=True, sent=sent)
+
+    def _post(
+        self,
+        client: ChecklyClient,
+        fire: ClaimedFire,
+        target: Target,
+        *,
+        claimed_at: float,
+        session_timeout: timedelta,
+        may_return: bool,
+    ) -> Sent:
+        """Send the one request of this intent, unless the machine slept since `claimed_at` (monotonic seconds)."""
+        if self._monotonic() - claimed_at > STALL_LIMIT_S:
+            return self._settle(fire, "missed", Reason.STALLED)
+        try:
+            answer = client.trigger(fire.request_body, allow_everything=target.run_everything)
+        except PerhapsSent as error:
+            return self._settle(fire, "ambiguous", error.reason, error=error, raw=error.body)
+        except (NotSent, TryLater) as error:
+            return self._not_acted_on(fire, error, may_return=may_return)
+        except Refused as error:
+            return self._settle(fire, "rejected", error.reason, error=error)
+        spooled = SpooledAnswer(fire.pk, fire.owner, fire.origin, self._now(), answer.http_status, answer.raw)
+        path = self._keep(spooled)
+        sent = self._write_answer(fire, spooled, session_timeout=session_timeout)
+        if path is not None:
+            self._spool.forget(path)
+        return sent
+
+    def _keep(self, answer: SpooledAnswer) -> Path | None:
+        """Spool the answer; a full disk must not keep it from a database that lies elsewhere."""
+        try:
+            return self._spool.keep(answer)
+        except DatabaseError as error:
+            log.error("answer not spooled", fire=answer.fire_pk, error=str(error))  # noqa: TRY400 - one line, no traceback
+            return None
+
+    def _not_acted_on(self, fire: ClaimedFire, error: NotSent | TryLater, *, may_return: bool) -> Sent:
+        """Nothing was started: due again while its grace lasts, or missed when nobody waits for a second try."""
+        reason = Reason.NETWORK if isinstance(error, NotSent) else Reason.RATE_LIMITED
+        wait = RESEND_AFTER
+        if isinstance(error, TryLater):
+            wait = RESEND_AFTER if error.retry_after_s is None else timedelta(seconds=error.retry_after_s)
+            self._budget.pause(wait.total_seconds())
+        if not may_return:
+            return self._settle(fire, "missed", reason, error=error)
+        not_before = self._now() + wait
+        transact(self._engine, lambda db: ledger.return_fire(db, fire, not_before=not_before, reason=reason))
+        return Sent(fire.pk, "due", reason, error=error)
+
+    def _settle(
+        self, fire: ClaimedFire, state: str, reason: str, *, error: ChecklyError | None = None, raw: bytes = b""
+    ) -> Sent:
+        now = self._now()
+        status = None if error is None else error.http_status
+
+        def work(db: Session) -> None:
+            ledger.settle_fire(db, fire, state=state, reason=reason, now=now, http_status=status)
+            if raw:
+                record_malformed(db, [Malformed(reason, raw)], now=now, kind="trigger", fire_pk=fire.pk)
+
+        transact(self._engine, work)
+        return Sent(fire.pk, state, reason, error=error)
+
+    def _write_answer(self, fire: ClaimedFire, spooled: SpooledAnswer, *, session_timeout: timedelta) -> Sent:
+        try:
+            answer = parse_trigger_answer(spooled.body, http_status=spooled.http_status)
+        except MalformedPayload as error:
+            unreadable = PerhapsSent(str(error), reason=Reason.BAD_BODY, body=spooled.body)
+            return self._settle(fire, "ambiguous", Reason.BAD_BODY, error=unreadable, raw=spooled.body)
+        return transact(
+            self._engine, lambda db: _write_outcome(db, fire, answer, now=self._now(), session_timeout=session_timeout)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One turn of the sending loop: whether a due fire was found, and what became of it if it was sent."""
+
+    found: bool
+    sent: Sent | None = None
+
+
+def _claim(
+    db: Session, plans: Mapping[int, PlannedSchedule], *, owner: UUID, now: datetime
+) -> tuple[bool, tuple[ClaimedFire, PlannedSchedule] | None]:
+    """Judge the oldest due fires again and write the intent of the first that may leave.
+
+    Returns whether any was found, and the claimed one. One at a time: an intent that waits behind another is late.
+    """
+    due = ledger.lock_due_fires(db, list(plans), now=now, limit=JUDGE_BATCH)
+    for fire in due:
+        plan = plans[fire.schedule_pk]
+        verdict = _judge(db, fire, plan, now)
+        if verdict is not None:
+            ledger.close_due(db, fire, state=verdict[0], reason=verdict[1], now=now)
+        elif intent := ledger.write_intent(db, fire, owner=owner, body=plan.target.request_body(), now=now):
+            return True, (intent, plan)
+    return bool(due), None
+
+
+def _judge(db: Session, fire: DueFire, plan: PlannedSchedule, now: datetime) -> tuple[str, Reason] | None:
+    """Why this fire must not be sent after all; None when it may."""
+    if plan.misfire == "run_once" and ledger.has_newer_due(db, fire, now=now):
+        return "skipped", Reason.COALESCED
+    is_late = now - max(fire.scheduled_for, fire.not_before) > plan.misfire_grace
+    if is_late and (plan.misfire == "skip" or fire.attempt > 0):
+        return "missed", fire.last_trouble or Reason.LATE_AFTER_GRACE
+    if plan.overlap == "skip" and ledger.is_overlapped(db, fire):
+        return "skipped", Reason.OVERLAP
+    return None
+
+
+def _write_outcome(
+    db: Session, fire: ClaimedFire, answer: TriggerAnswer, *, now: datetime, session_timeout: timedelta
+) -> Sent:
+    """Write the fire's state and all its sessions; the caller's transaction makes them one."""
+    record_malformed(db, answer.malformed, now=now, fire_pk=fire.pk)
+    if answer.sessions:
+        state, reason = "triggered", None
+    elif answer.malformed:
+        state, reason = "ambiguous", Reason.BAD_BODY
+    else:
+        state, reason = "no_match", None
+    ledger.settle_fire(
+        db,
+        fire,
+        state=state,
+        reason=reason,
+        now=now,
+        http_status=answer.http_status,
+        session_count=len(answer.sessions),
+    )
+    recordings = [
+        Recording(
+            snapshot,
+            fire.origin,
+            closes=False,
+            fire_pk=fire.pk,
+            next_poll_at=first_poll_at(snapshot.check_type, now=now),
+            deadline_at=now + session_timeout,
+        )
+        for snapshot in answer.sessions
+    ]
+    record_sessions(db, recordings, now=now)
+    return Sent(fire.pk, state, reason, tuple(snapshot.check_session_id for snapshot in answer.sessions))

@@ -1,0 +1,118 @@
+"""Builds the parts of a running recorder from its settings: the one place where they meet."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine
+
+from recorder.access import ChecklyAccess
+from recorder.budget import RequestBudget
+from recorder.checkly import ChecklyClient
+from recorder.clock import Clock, Monotonic, monotonic, utc_now
+from recorder.config import ScheduleSettings, Settings, access_problems, definition
+from recorder.errors import ConfigError
+from recorder.materialising import PlannedSchedule
+from recorder.open_sessions import Scope
+from recorder.spool import spool_for
+from recorder.targets import Target
+from recorder.tracking import Fetched, Tracker
+from recorder.triggering import Triggering
+
+MOST_FETCHERS: Final = 300
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every command that talks to Checkly shares: one engine, one budget, one owner id, one stop flag."""
+
+    settings: Settings
+    engine: Engine
+    access: ChecklyAccess
+    budget: RequestBudget
+    owner: UUID
+    stop: threading.Event
+    now: Clock
+    monotonic: Monotonic
+
+    def new_client(self) -> ChecklyClient:
+        """A client for one thread."""
+        return ChecklyClient(self.access)
+
+    def triggering(self) -> Triggering:
+        """The use cases of the ledger, with nothing enrolled."""
+        return Triggering(
+            self.engine,
+            owner=self.owner,
+            new_client=self.new_client,
+            budget=self.budget,
+            spool=spool_for(self.engine, self.settings.database.spool),
+            now=self.now,
+            monotonic=self.monotonic,
+            stop=self.stop,
+        )
+
+    def tracker(self, *, scope: Scope = None, on_seen: Callable[[Fetched], None] = lambda _: None) -> Tracker:
+        """The threads that follow open sessions; the more requests a minute, the more long polls at once."""
+        fetchers = max(1, min(MOST_FETCHERS, round(self.settings.checkly.requests_per_minute / 2)))
+        return Tracker(
+            self.engine,
+            new_client=self.new_client,
+            budget=self.budget,
+            now=self.now,
+            monotonic=self.monotonic,
+            fetchers=fetchers,
+            scope=scope,
+            on_seen=on_seen,
+        )
+
+    def plans(self) -> dict[str, PlannedSchedule]:
+        """The configured schedules by name."""
+        return {schedule.name: planned(schedule) for schedule in self.settings.schedules}
+
+    def definitions(self) -> Mapping[str, str]:
+        """Each configured schedule as canonical JSON, by name."""
+        return {schedule.name: definition(schedule) for schedule in self.settings.schedules}
+
+
+def build(settings: Settings, engine: Engine, *, now: Clock = utc_now, monotonic: Monotonic = monotonic) -> Parts:
+    """The parts for these settings. Raises ConfigError when the key or the account is missing or unusable."""
+    access = checkly_access(settings)
+    budget = RequestBudget(settings.checkly.requests_per_minute, monotonic=monotonic)
+    return Parts(settings, engine, access, budget, uuid4(), threading.Event(), now, monotonic)
+
+
+def checkly_access(settings: Settings) -> ChecklyAccess:
+    """How to reach Checkly. Raises ConfigError naming what is missing."""
+    checkly = settings.checkly
+    problems = access_problems(settings)
+    if problems or checkly.api_key is None or checkly.account_id is None:
+        raise ConfigError(problems)
+    return ChecklyAccess(
+        api_key=checkly.api_key.get_secret_value(),
+        account_id=checkly.account_id,
+        base_url=checkly.base_url,
+        api_version=checkly.api_version,
+        ca_file=None if checkly.ca_file is None else Path(checkly.ca_file),
+        proxy=checkly.proxy,
+        timeout_s=checkly.timeout.total_seconds(),
+    )
+
+
+def planned(schedule: ScheduleSettings) -> PlannedSchedule:
+    """A configured schedule in the form that the ledger works with."""
+    target = Target(schedule.match_tags, schedule.check_ids, schedule.run_everything, schedule.refresh_cache)
+    return PlannedSchedule(
+        name=schedule.name,
+        cadence=schedule.cadence,
+        target=target,
+        jitter=schedule.jitter,
+        misfire=schedule.misfire,
+        misfire_grace=schedule.misfire_grace,
+        overlap=schedule.overlap,
+        session_timeout=schedule.session_timeout,
+        expect_locations=schedule.expect_locations,
+    )

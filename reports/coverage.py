@@ -1,0 +1,68 @@
+"""Pure: how much of what should have been recorded was recorded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import pandas as pd
+
+from reports.frames import MISSING, History
+from reports.pass_rate import count_sessions
+
+FIRE_STATES: Final = ("triggered", "no_match", "rejected", "ambiguous", "missed", "skipped", "pending")
+"""How a due instant ended; `pending` ones are still due or on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Counts over the whole window.
+
+    sessions = rated + cancelled + unfinished + left_out (excluded, or found by reconciliation). `missing_results`: run
+    locations of finished sessions that have no result. `due` instants of schedules = the sum of `fires`. `by_hand`
+    counts triggers outside any schedule. `first_session_at`, `last_session_at`: None without a session.
+    """
+
+    sessions: int
+    rated: int
+    passed: int
+    degraded: int
+    failed: int
+    timed_out: int
+    cancelled: int
+    unfinished: int
+    left_out: int
+    missing_results: int
+    due: int
+    fires: Mapping[str, int]
+    by_hand: int
+    first_session_at: datetime | None
+    last_session_at: datetime | None
+
+    @property
+    def session_pass_rate(self) -> float | None:
+        """(PASSED + DEGRADED) / rated over all checks; None when nothing is rated."""
+        return (self.passed + self.degraded) / self.rated if self.rated else None
+
+
+def count_coverage(history: History) -> Coverage:
+    """The counts of one window."""
+    sessions = history.sessions
+    ends = count_sessions(sessions.assign(window=0), ["window"]).sum()
+    by_schedule = history.fires[history.fires["origin"].ne("manual")]
+    states = by_schedule["state"].replace({"due": "pending", "intent": "pending"})
+    fires = by_schedule["instants"].groupby(states).sum()
+    return Coverage(
+        **{name: int(ends[name]) for name in ("sessions", "rated", "passed", "degraded", "failed", "timed_out")},
+        **{name: int(ends[name]) for name in ("cancelled", "unfinished", "left_out")},
+        missing_results=int(history.results["outcome"].eq(MISSING).sum()),
+        due=int(by_schedule["instants"].sum()),
+        fires={state: int(fires.get(state, 0)) for state in FIRE_STATES},
+        by_hand=int(history.fires.loc[history.fires["origin"].eq("manual"), "instants"].sum()),
+        first_session_at=_instant(sessions["started_at"].min()),
+        last_session_at=_instant(sessions["started_at"].max()),
+    )
+
+
+def _instant(value: pd.Timestamp) -> datetime | None:
+    return None if pd.isna(value) else value.to_pydatetime()

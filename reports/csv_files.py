@@ -1,0 +1,92 @@
+"""Writes tables as CSV that spreadsheets and scripts read alike.
+
+UTF-8, lines that end in a bare newline, a header also without rows, empty = unknown.
+Ratios have 6 places and never read 0 or 1 unless they are; instants are UTC with milliseconds; text that a spreadsheet
+would run as a formula gets a leading apostrophe.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NEEDS_QUOTES: Final = re.compile('[",\r\n]')
+_TEXT: Final = frozenset(
+    (
+        "check_id check_name check_type check_session_id run_location run_locations origin schedule status outcome "
+        "run_source link"
+    ).split()
+)
+
+
+def csv_text(table: pd.DataFrame, columns: Sequence[str]) -> str:
+    """The columns of the table, in this order; each column's name says how it is written."""
+    cells = [_writer(name)(table[name]) for name in columns]
+    lines = [",".join(columns), *(",".join(row) for row in zip(*cells, strict=True))]
+    return "\n".join(lines) + "\n"
+
+
+def _writer(column: str) -> Callable[["pd.Series[Any]"], Iterable[str]]:
+    """How the values of a column are written, by the ending of its name."""
+    if column in _TEXT:
+        return _texts
+    if column.endswith("_at"):
+        return _instants
+    if column == "day":
+        return _days
+    if column.endswith(("_rate", "_low", "_high")):
+        return _ratios
+    if column.endswith("_ms"):
+        return _milliseconds
+    return _flags if column == "has_attempts" else _counts
+
+
+def _texts(values: "pd.Series[Any]") -> list[str]:
+    return [_quoted(_harmless(str(value))) if isinstance(value, str) else "" for value in values]
+
+
+def _harmless(text: str) -> str:
+    """An apostrophe before what Excel, LibreOffice or Google Sheets would take for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
+
+
+def _ratios(values: "pd.Series[Any]") -> list[str]:
+    return [ratio_text(value) for value in values.tolist()]
+
+
+def ratio_text(value: float) -> str:
+    """6 places; what lies between 0 and 1 is never written as 0 or 1. NaN is empty."""
+    if np.isnan(value):
+        return ""
+    if 0 < value < 1:
+        return f"{min(max(value, 0.000001), 0.999999):.6f}"
+    return f"{value:.6f}"
+
+
+def _milliseconds(values: "pd.Series[Any]") -> list[str]:
+    """Up to 3 places, no trailing zeros."""
+    return ["" if np.isnan(value) else f"{value:.3f}".rstrip("0").rstrip(".") for value in values.tolist()]
+
+
+def _counts(values: "pd.Series[Any]") -> list[str]:
+    return ["" if pd.isna(value) else str(int(value)) for value in values.tolist()]
+
+
+def _flags(values: "pd.Series[Any]") -> list[str]:
+    return ["true" if value else "false" for value in values.tolist()]
+
+
+def _instants(values: "pd.Series[Any]") -> list[str]:
+    naive = values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[ms]")
+    return ["" if text == "NaT" else f"{text}Z" for text in np.datetime_as_string(naive, unit="ms").tolist()]
+
+
+def _days(values: "pd.Series[Any]") -> list[str]:
+    return list(np.datetime_as_string(values.to_numpy("datetime64[D]")).tolist())

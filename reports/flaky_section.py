@@ -1,0 +1,166 @@
+"""Pure: the page's rows about flakiness: run locations ranked, the flakiest pairs, the heat map, what failures were."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from reports import charts, wording
+from reports.flakiness import DURATIONS, SCOPES
+from reports.frames import MIN_RUNS
+from reports.headline import flakiest_first
+from reports.names import Name, check_name, short
+from reports.report import Report
+
+HEAT_ROWS: Final = 50
+HEAT_COLUMNS: Final = 30
+PAIR_ROWS: Final = 10
+LOCATION_ROWS: Final = 60
+_COLUMN_LENGTH: Final = 36
+
+
+@dataclass(frozen=True, slots=True)
+class LocationRow:
+    """One run location; `rank` is empty below the number of runs that carries one."""
+
+    rank: str
+    name: str
+    checks: int
+    mean_pass_rate: str
+    failed: str
+    mean_flake_rate: str
+    flakes: str
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """One (check, run location) with flake events, in words."""
+
+    name: Name
+    location: str
+    rate: str
+    made_of: str
+    flips: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeatCell:
+    """One cell of the heat map: text, the fraction behind it, and its shade (-1 = nothing to shade)."""
+
+    text: str
+    fraction: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlakySection:
+    """`heat` has one row per check with a flake event, one cell per entry of `heat_locations`."""
+
+    locations: Sequence[LocationRow]
+    hidden_locations: int
+    pairs: Sequence[PairRow]
+    pairs_with_events: int
+    heat_locations: Sequence[str]
+    heat: Sequence[tuple[str, Sequence[HeatCell]]]
+    hidden_heat: int
+    calm_checks: int
+    failures: Sequence[tuple[str, Sequence[int]]]
+    failed: int
+    outages: int
+
+
+def flaky_section(report: Report) -> FlakySection:
+    """What the page says about flakiness by run location."""
+    pairs = report.check_location
+    flaky_checks = pairs.loc[pairs["flake_events"].gt(0), "check_id"].nunique()
+    columns, heat = _heat_map(report)
+    cells = {scope: [int(pairs[f"{scope}_{duration}"].sum()) for duration in DURATIONS] for scope in SCOPES}
+    return FlakySection(
+        locations=_locations(report.locations),
+        hidden_locations=max(0, len(report.locations) - LOCATION_ROWS),
+        pairs=[_pair(row) for row in flakiest_first(pairs).head(PAIR_ROWS).itertuples()],
+        pairs_with_events=int(pairs["flake_events"].gt(0).sum()),
+        heat_locations=columns,
+        heat=heat,
+        hidden_heat=flaky_checks - len(heat),
+        calm_checks=pairs["check_id"].nunique() - flaky_checks,
+        failures=list(cells.items()),
+        failed=int(pairs["failed"].sum()),
+        outages=sum(cells["wide"]),
+    )
+
+
+def _locations(locations: pd.DataFrame) -> list[LocationRow]:
+    """The most flaky first; those with too few runs follow without a rank."""
+    order = locations.assign(_few=locations["n"].lt(MIN_RUNS)).sort_values(
+        ["_few", "mean_flake_rate", "flake_events", "run_location"], ascending=[True, False, False, True]
+    )
+    return [_location(rank, row) for rank, row in enumerate(order.head(LOCATION_ROWS).itertuples(), start=1)]
+
+
+def _location(rank: int, row: Any) -> LocationRow:
+    enough = wording.is_enough(row.n)
+    return LocationRow(
+        rank=str(rank) if enough else "",
+        name=_location_name(row.run_location),
+        checks=row.checks,
+        mean_pass_rate=wording.percent(row.mean_pass_rate) if enough else wording.not_enough(row.n),
+        failed=f"{row.failed:,} of {row.n:,}",
+        mean_flake_rate=wording.percent(row.mean_flake_rate) if enough else "",
+        flakes=f"{row.flake_events:,} of {row.n:,}",
+        missing=row.missing,
+    )
+
+
+def _pair(row: Any) -> PairRow:
+    isolated = row.flake_events - row.retry_pass
+    parts = [
+        text
+        for count, text in (
+            (row.retry_pass, f"{row.retry_pass:,} passed after a retry"),
+            (isolated, f"{wording.plural(isolated, 'isolated failure')}"),
+        )
+        if count
+    ]
+    return PairRow(
+        name=check_name(row.check_name, row.check_id, row.link),
+        location=_location_name(row.run_location),
+        rate=wording.rate(row.flake_events, row.n, row.flake_rate_low, row.flake_rate_high),
+        made_of=wording.listing(parts),
+        flips=f"{row.flips:,} of {row.transitions:,}" if row.transitions else "unknown",
+    )
+
+
+def _heat_map(report: Report) -> tuple[list[str], list[tuple[str, list[HeatCell]]]]:
+    """Flake rates of the checks that have any, the most certain first; columns by name."""
+    pairs = report.check_location
+    worst = pairs.assign(_low=pairs["flake_rate_low"].where(pairs["n"].ge(MIN_RUNS), 0.0)).groupby("check_id")
+    by_check = worst.agg(low=("_low", "max"), events=("flake_events", "sum"), name=("check_name", "first"))
+    flaky = by_check[by_check["events"].gt(0)].assign(name=lambda frame: frame["name"].fillna("")).reset_index()
+    chosen = flaky.sort_values(["low", "events", "name", "check_id"], ascending=[False, False, True, True])
+    ids = chosen["check_id"].head(HEAT_ROWS).tolist()
+    rows = pairs[pairs["check_id"].isin(ids)]
+    events = rows.groupby("run_location")["flake_events"].sum()
+    columns = sorted(events.sort_values(ascending=False, kind="stable").head(HEAT_COLUMNS).index)
+    found = {(row.check_id, row.run_location): row for row in rows.itertuples()}
+    names = {str(row.check_id): check_name(row.check_name, str(row.check_id)).text for row in rows.itertuples()}
+    heat = [(names[check], [_cell(found.get((check, column))) for column in columns]) for check in ids]
+    return [_location_name(column, longest=_COLUMN_LENGTH) for column in columns], heat
+
+
+def _cell(row: Any) -> HeatCell:
+    if row is None:
+        return HeatCell("–", "", -1)  # noqa: RUF001  the typographic dash
+    if not wording.is_enough(row.n):
+        return HeatCell(f"n={row.n}", "too few", -1)
+    if row.flake_events == 0:
+        return HeatCell("0", f"of {row.n:,}", 0)
+    return HeatCell(
+        wording.percent(row.flake_rate), f"{row.flake_events:,}/{row.n:,}", charts.heat_level(row.flake_rate)
+    )
+
+
+def _location_name(name: str, *, longest: int = 120) -> str:
+    return short(name, longest=longest) or "(no visible name)"

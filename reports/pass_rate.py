@@ -1,0 +1,128 @@
+"""Pure: pass rates of run locations, checks and days, each with its fraction and Wilson's 95 % interval.
+
+As a script: `python -m reports.pass_rate sqlite:///history.db --week 2026-W47 --timezone Europe/Berlin` prints them
+per (check, run location) as CSV.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import pandas as pd
+
+from recorder.outcomes import Outcome
+from reports.frames import MISSING, RATED, rated, rated_sessions
+from reports.incidents import count_incidents, number_runs
+from reports.intervals import ratio, wilson
+
+COUNTS: Final = ("n", "passed", "degraded", "failed", "void", "missing", "first_try", "retry_pass")
+
+
+def count_results(results: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """COUNTS per group of `by`, which becomes the index; n = passed + degraded + failed.
+
+    `first_try`: ok without an ATTEMPT, `retry_pass`: ok after at least one.
+    """
+    outcome, retried = results["outcome"], results["attempts"].gt(0)
+    passed, degraded = outcome.eq(Outcome.PASS), outcome.eq(Outcome.DEGRADED)
+    failed, ok = outcome.eq(Outcome.FAIL), passed | degraded
+    flags = results[list(by)].assign(
+        n=ok | failed,
+        passed=passed,
+        degraded=degraded,
+        failed=failed,
+        void=outcome.eq(Outcome.VOID),
+        missing=outcome.eq(MISSING),
+        first_try=ok & ~retried,
+        retry_pass=ok & retried,
+    )
+    return flags.astype(dict.fromkeys(COUNTS, "int64")).groupby(list(by))[list(COUNTS)].sum()
+
+
+def with_rates(counts: pd.DataFrame) -> pd.DataFrame:
+    """The counts plus pass_rate, its interval, degraded_rate, first_try_pass_rate and retry_pass_rate (NaN at n = 0).
+
+    DEGRADED counts as a pass, as at Checkly. The interval holds where each row of a group is its own session.
+    """
+    n, ok = counts["n"], counts["passed"] + counts["degraded"]
+    low, high = wilson(ok, n)
+    return counts.assign(
+        pass_rate=ratio(ok, n),
+        pass_rate_low=low,
+        pass_rate_high=high,
+        degraded_rate=ratio(counts["degraded"], n),
+        first_try_pass_rate=ratio(counts["first_try"], n),
+        retry_pass_rate=ratio(counts["retry_pass"], n),
+    )
+
+
+def location_rates(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Per `run_location` of (check, location) rows with rates: `checks`, the pooled counts, a mean and a pooled rate.
+
+    `mean_pass_rate` weighs every check alike: pooling alone falls for Simpson's paradox, a location that runs the
+    fragile checks more often looks worse. There is no interval: the results of one session are not independent.
+    """
+    by_location = pairs.groupby("run_location")
+    counts = by_location[list(COUNTS)].sum()
+    return counts.assign(
+        checks=by_location.size(),
+        mean_pass_rate=by_location["pass_rate"].mean(),
+        pooled_pass_rate=ratio(counts["passed"] + counts["degraded"], counts["n"]),
+    )
+
+
+def check_rates(sessions: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """Per check, at the level of sessions: how each ended, pass rate, first-try pass rate, incidents, split sessions.
+
+    sessions = rated + cancelled + unfinished + left_out; rated = passed + degraded + failed + timed_out.
+    """
+    counts = count_sessions(sessions, ["check_pk"])
+    n, ok = counts["rated"], counts["passed"] + counts["degraded"]
+    low, high = wilson(ok, n)
+    first_low, first_high = wilson(counts["first_try"], n)
+    runs = number_runs(rated_sessions(sessions).sort_values(["check_pk", "position"]), ["check_pk"])
+    return counts.assign(
+        pass_rate=ratio(ok, n),
+        pass_rate_low=low,
+        pass_rate_high=high,
+        degraded_rate=ratio(counts["degraded"], n),
+        first_try_pass_rate=ratio(counts["first_try"], n),
+        first_try_pass_rate_low=first_low,
+        first_try_pass_rate_high=first_high,
+        incidents=count_incidents(runs, ["check_pk"]).reindex(counts.index, fill_value=0),
+        split_sessions=_split_sessions(results).reindex(counts.index, fill_value=0),
+    )
+
+
+def count_sessions(sessions: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """How the sessions of each group of `by` ended; `first_try`: rated, ok and without any ATTEMPT."""
+    status, final = sessions["status"], sessions["is_final"]
+    counted = sessions["in_rates"]
+    ok = counted & status.isin(["PASSED", "DEGRADED"])
+    flags = sessions[list(by)].assign(
+        sessions=True,
+        rated=counted & sessions["outcome"].isin(RATED),
+        passed=counted & status.eq("PASSED"),
+        degraded=counted & status.eq("DEGRADED"),
+        failed=counted & status.eq("FAILED"),
+        timed_out=counted & status.eq("TIMED_OUT"),
+        cancelled=counted & status.eq("CANCELLED"),
+        unfinished=~final,
+        left_out=final & ~counted,
+        first_try=ok & ~sessions["has_attempts"],
+    )
+    columns = [name for name in flags.columns if name not in by]
+    return flags.astype(dict.fromkeys(columns, "int64")).groupby(list(by))[columns].sum()
+
+
+def _split_sessions(results: pd.DataFrame) -> "pd.Series[int]":
+    """Sessions per check in which some run locations were ok and some failed."""
+    failed = rated(results).groupby(["check_pk", "position"])["fail"]
+    split = failed.any() & ~failed.all()
+    return split.groupby(level="check_pk").sum().astype("int64")
+
+
+if __name__ == "__main__":
+    from reports.script import print_table
+
+    sys.exit(print_table("pass_rate", __doc__))

@@ -1,0 +1,26 @@
+"""What a report is: the tables of one window, measured once and then only laid out."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.coverage import Coverage
+from reports.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The first six frames are the CSV files (`tables.COLUMNS`), named rows in their final order.
+
+    `check_days` (index check_id, day): rated and failed sessions, for the strips on the page.
+    """
+
+    window: Window
+    checks: pd.DataFrame
+    check_location: pd.DataFrame
+    locations: pd.DataFrame
+    daily: pd.DataFrame
+    elapsed: pd.DataFrame
+    sessions: pd.DataFrame
+    check_days: pd.DataFrame
+    coverage: Coverage

@@ -1,0 +1,69 @@
+"""The command line of the single measures: a database URL and a window in, one CSV table on stdout."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import pandas as pd
+
+from recorder.clock import utc_now
+from recorder.db import open_engine
+from recorder.errors import RecorderError, UsageError
+from reports import tables
+from reports.csv_files import csv_text
+from reports.flakiness import PARTITION
+from reports.frames import History
+from reports.history import load_history
+from reports.windows import Window, range_window, week_window
+
+_PAIR: Final = ("check_id", "check_name", "run_location", "n")
+_TABLES: Final[dict[str, tuple[Callable[[History], pd.DataFrame], tuple[str, ...]]]] = {
+    "pass_rate": (
+        tables.check_location_table,
+        (
+            *(*_PAIR, "passed", "degraded", "failed", "void", "missing", "pass_rate", "pass_rate_low"),
+            *("pass_rate_high", "degraded_rate", "first_try_pass_rate"),
+        ),
+    ),
+    "flakiness": (
+        tables.check_location_table,
+        (
+            *(*_PAIR, "failed", *PARTITION, "retry_pass", "retry_pass_rate", "flips", "transitions", "flip_rate"),
+            *("flake_events", "flake_rate", "flake_rate_low", "flake_rate_high", "incidents"),
+        ),
+    ),
+    "elapsed": (tables.elapsed_table, tables.COLUMNS["elapsed"]),
+}
+
+
+def print_table(measure: str, description: str | None, arguments: Sequence[str] | None = None) -> int:
+    """Print the measure's table; the exit code: 0, 2 for a wrong command line, 5 for the database."""
+    parser = _parser(measure, description)
+    options = parser.parse_args(arguments)
+    compute, columns = _TABLES[measure]
+    try:
+        table = compute(load_history(open_engine(options.database), _window(options)))
+    except RecorderError as error:
+        print(f"{measure}: {error}", file=sys.stderr)  # noqa: T201  the script's one line about what is wrong
+        return error.exit_code
+    sys.stdout.write(csv_text(table, columns))
+    return 0
+
+
+def _parser(measure: str, description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"reports.{measure}", description=description)
+    parser.add_argument("database", help="sqlite:///history.db or postgresql+psycopg://user@host/name")
+    parser.add_argument("--week", help='an ISO week as 2026-W47, or "last" (default: the last complete one)')
+    parser.add_argument("--from", dest="start", metavar="TIME", help="ISO date or time, instead of --week")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="exclusive end, with --from")
+    parser.add_argument("--timezone", default="UTC", help="IANA zone of the window (default: UTC)")
+    return parser
+
+
+def _window(options: argparse.Namespace) -> Window:
+    if options.start is None and options.end is None:
+        return week_window(options.week or "last", timezone=options.timezone, now=utc_now())
+    if options.week or options.start is None or options.end is None:
+        raise UsageError("give either --week, or --from and --to together")
+    return range_window(options.start, options.end, timezone=options.timezone)

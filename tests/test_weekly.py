@@ -1,0 +1,164 @@
+"""The report as a whole: files, folder, summary."""
+
+import csv
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from recorder.errors import DatabaseError, UsageError
+from recorder.models import Fire, Schedule
+from reports.tables import COLUMNS
+from reports.weekly import build_report, summary, write_report
+from tests.past import MONDAY, empty_database, hourly, record, session, week
+
+FIXED = {
+    "check_location": (
+        "check_id,check_name,run_location,n,passed,degraded,failed,void,missing,pass_rate,pass_rate_low,pass_rate_high,"
+        "first_try_pass_rate,retry_pass,retry_pass_rate,flips,flip_rate,flake_events,flake_rate,flake_rate_low,"
+        "flake_rate_high,incidents"
+    ),
+    "elapsed": "check_id,check_name,run_locations,n,excluded,median_ms,p95_ms",
+}
+
+
+def recorded() -> Engine:
+    engine = empty_database()
+    record(engine, [*hourly(["pass"] * 30, check="Cart"), *hourly(["pass", "fail"] * 12, check="Login", place="us")])
+    return engine
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_page_and_six_tables_are_written_to_a_folder_named_after_the_window(tmp_path: Path) -> None:
+    """And nothing is left over beside them."""
+    written = write_report(build_report(recorded(), week()), tmp_path)
+
+    assert [path.name for path in written] == ["index.html", *(f"{name}.csv" for name in COLUMNS)]
+    assert {path.parent for path in written} == {tmp_path / "2026-11-16..2026-11-23"}
+    assert sorted(written) == sorted((tmp_path / "2026-11-16..2026-11-23").iterdir())
+
+
+@pytest.mark.parametrize("name", sorted(FIXED))
+def test_the_columns_that_people_script_against_stay(name: str) -> None:
+    """Their names and their order are an interface."""
+    assert ",".join(COLUMNS[name]) == FIXED[name]
+
+
+def test_the_same_window_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Whenever it is rendered, and whatever came first into the database."""
+    shuffled = empty_database()
+    record(shuffled, [*hourly(["pass", "fail"] * 12, check="Login", place="us"), *hourly(["pass"] * 30, check="Cart")])
+
+    first = write_report(build_report(recorded(), week()), tmp_path / "first")
+    second = write_report(build_report(shuffled, week()), tmp_path / "second")
+
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_every_session_of_the_window_is_listed(tmp_path: Path) -> None:
+    """With what can be known about it, and a link to its page."""
+    engine = empty_database()
+    record(engine, [session(1, {"us": "pass", "eu": None}), session(24 * 7, {"eu": "pass"})])
+
+    paths = write_report(build_report(engine, week()), tmp_path, formats=["csv"])
+
+    (only,) = rows(paths[-1])
+    assert (only["started_at"], only["run_locations"], only["missing_locations"]) == (
+        "2026-11-16T01:00:00.000Z",
+        "eu|us",
+        "1",
+    )
+    assert only["link"].endswith(f"/checks/{only['check_id']}/check-sessions/{only['check_session_id']}")
+
+
+def test_a_window_without_data_gives_headers_and_a_friendly_page(tmp_path: Path) -> None:
+    """Never a made-up 100 %."""
+    page, *tables = write_report(build_report(empty_database(), week()), tmp_path)
+
+    assert [path.read_text(encoding="utf-8").count("\n") for path in tables] == [1] * 6
+    text = page.read_text(encoding="utf-8")
+    assert "No session was recorded in this window" in text
+    assert "100 %</strong>" not in text
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    """Here a file stands where the folder should be."""
+    (tmp_path / "report").write_text("in the way")
+
+    with pytest.raises(UsageError, match=r"^cannot write the report to [^\n]+$"):
+        write_report(build_report(empty_database(), week()), tmp_path / "report")
+
+
+def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """The sentence names what there is."""
+    with pytest.raises(UsageError, match="choose from html, csv"):
+        write_report(build_report(empty_database(), week()), tmp_path, formats=["pdf"])
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_without_tables_is_one_sentence(tmp_path: Path) -> None:
+    """Nobody has recorded into it yet."""
+    engine = empty_database(tmp_path)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE check_results")
+
+    with pytest.raises(DatabaseError, match=r"^[^\n]+$"):
+        build_report(engine, week())
+
+
+def test_the_summary_is_json_with_the_worst_first(tmp_path: Path) -> None:
+    """Ratios are numbers, unknown ones null; the files are those written."""
+    report = build_report(recorded(), week())
+    files = write_report(report, tmp_path)
+
+    answer = json.loads(json.dumps(summary(report, files), allow_nan=False))
+
+    assert answer["window"]["start_utc"] == "2026-11-16T00:00:00.000Z"
+    assert answer["sessions"]["rated"] == 54
+    assert answer["session_pass_rate"] == pytest.approx(42 / 54)
+    assert [check["check_name"] for check in answer["worst_checks"]] == ["Login"]
+    assert answer["flakiest_pairs"][0]["flake_events"] == 11
+    assert answer["files"] == [str(path) for path in files]
+
+
+def test_due_instants_are_counted_by_what_became_of_them() -> None:
+    """A gap row stands for many; a trigger by hand is no due instant."""
+    engine = empty_database()
+    at = [MONDAY + timedelta(hours=hour) for hour in range(6)]
+    fires = [("schedule", "triggered", None), ("schedule", "missed", 40), ("schedule", "intent", None)]
+    fires += [("schedule", "ambiguous", None), ("manual", "triggered", None)]
+    with engine.begin() as connection:
+        connection.execute(
+            insert(Schedule).values(pk=1, name="hourly", definition="", cursor=MONDAY, created_at=MONDAY)
+        )
+        connection.execute(insert(Fire), [_fire(when, *fire) for when, fire in zip(at, fires, strict=False)])
+
+    coverage = build_report(engine, week()).coverage
+
+    assert (coverage.due, coverage.by_hand) == (43, 1)
+    assert {state: count for state, count in coverage.fires.items() if count} == {
+        "triggered": 1,
+        "missed": 40,
+        "ambiguous": 1,
+        "pending": 1,
+    }
+
+
+def _fire(at: datetime, origin: str, state: str, gap_count: int | None) -> dict[str, object]:
+    schedule = 1 if origin == "schedule" else None
+    return {
+        "schedule_pk": schedule,
+        "origin": origin,
+        "scheduled_for": at,
+        "not_before": at,
+        "state": state,
+        "attempt": 0,
+        "gap_count": gap_count,
+    }
