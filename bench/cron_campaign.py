@@ -3,12 +3,13 @@
     python -m bench.cron_campaign                       # everything, some 20 minutes on one core
     python -m bench.cron_campaign --first-year 1995 --zone Europe/Berlin --zone Pacific/Apia
 
-Zones whose clocks agree at every half hour of these years share one run. Prints each deviation and a last line with the
+Zones whose clocks agree at every hour of these years share one run. Prints each deviation and a last line with the
 totals; exit code 1 when anything deviates.
 """
 
 import argparse
 import sys
+from array import array
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -31,6 +32,7 @@ EXPRESSIONS = (
     "45 1,2,3 */2 MAR-APR,9-11 MON-FRI",
 )
 MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 
 
 def main() -> int:
@@ -54,21 +56,20 @@ def main() -> int:
             deviations += len(deviation)
             print(*deviation, sep="\n", end="\n" if deviation else "", flush=True)
     print(
-        f"{len(zones)} zones ({len(clocks)} different clocks) x {len(EXPRESSIONS)} expressions x {options.years} years, "
-        f"{instants} instants: {deviations} deviations, {perf_counter() - began:.0f} s"
+        f"{len(zones)} zones ({len(clocks)} clocks) x {len(EXPRESSIONS)} expressions x {options.years} years: "
+        f"{instants} instants, {deviations} deviations, {perf_counter() - began:.0f} s"
     )
     return 1 if deviations else 0
 
 
 def group_by_clock(zones: list[str], start: datetime, end: datetime) -> list[list[str]]:
-    """The zones in groups whose clocks agree at each half hour of [start - 2 days, end]."""
-    moments = range(int(start.timestamp()) - 2 * 86_400, int(end.timestamp()) + 1, 1800)
+    """The zones in groups whose clocks agree at each hour of [start - 2 days, end]."""
+    hours = range(int(start.timestamp()) - 2 * 86_400, int(end.timestamp()) + 1, 3600)
     groups: dict[bytes, list[str]] = {}
     for name in zones:
-        zone, digest = ZoneInfo(name), blake2b()
-        for moment in moments:
-            digest.update(str(datetime.fromtimestamp(moment, zone).utcoffset()).encode())
-        groups.setdefault(digest.digest(), []).append(name)
+        zone = ZoneInfo(name)
+        readings = array("q", [int(datetime.fromtimestamp(hour, zone).utcoffset() / SECOND) for hour in hours])  # type: ignore[operator]
+        groups.setdefault(blake2b(readings.tobytes()).digest(), []).append(name)
     return list(groups.values())
 
 

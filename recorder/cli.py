@@ -4,20 +4,17 @@ Machine output goes to stdout, words to stderr. Exit codes: 0 ok, 1 a check fail
 3 configuration, 4 Checkly refused or unreachable, 5 database, 75 another daemon holds the database.
 """
 
-import os
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-import click
 import typer
 
 from recorder import cli_demo, cli_history, cli_report, cli_sessions
 from recorder.cli_common import AsJson, ConfigFile, Context
 from recorder.errors import RecorderError, UsageError
-
-INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="recorder",
@@ -89,11 +86,11 @@ def plan(
 ) -> None:
     """Show when each schedule is due next and what it would send; asks Checkly nothing."""
     from recorder.planning import upcoming
-    from recorder.screen import as_rows, print_json, print_table
+    from recorder.screen import print_json, print_table
 
     rows = upcoming(Context(config).settings.schedules, count=count)
     if as_json:
-        print_json(as_rows(rows))
+        print_json(rows)
         return
     columns = ("schedule_name", "due_at", "local_time", "request_body")
     print_table(columns, [[row[column] for column in columns] for row in rows])
@@ -101,26 +98,23 @@ def plan(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; what the recorder can name is one line, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks ends no command
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
+    """Run one command; its exit code. Typer says itself what is wrong with the words of a command line."""
+    from recorder.screen import say
+
     try:
-        code = app(args=arguments, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+        app(args=arguments, prog_name="recorder")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
     except RecorderError as error:
-        for line in str(error).splitlines() or [type(error).__name__]:
-            sys.stderr.write(f"recorder: {line}\n")
+        say("\n".join(f"recorder: {line}" for line in str(error).splitlines()))
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 if __name__ == "__main__":

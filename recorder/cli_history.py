@@ -69,11 +69,11 @@ def import_(
 def status(config: ConfigFile = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Say what is recorded, what is open and what needs a person."""
     from recorder import inspecting
-    from recorder.screen import as_rows, print_json, print_table
+    from recorder.screen import print_json, print_table
 
     found = inspecting.status(Context(config, database).existing_engine)
     if as_json:
-        print_json({key: as_rows(value) if isinstance(value, list) else value for key, value in found.items()})
+        print_json(found)
         return
     rows: list[tuple[str, Any]] = [("database", found["database"]), ("schema", found["schema"])]
     rows += [(f"sessions {name.replace('_', ' ')}", value) for name, value in found["sessions"].items()]
@@ -94,11 +94,11 @@ def query(
 ) -> None:
     """Run a SQL query of your own; the database refuses to write."""
     from recorder import inspecting
-    from recorder.screen import as_rows, print_json, print_table
+    from recorder.screen import print_json, print_table
 
     columns, rows = inspecting.query(Context(config, database).existing_engine, sql)
     if as_json:
-        print_json(as_rows(dict(zip(columns, row, strict=True)) for row in rows))
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif columns:
         print_table(columns, rows)
 
@@ -115,12 +115,12 @@ def list_sessions(
 ) -> None:
     """List the newest sessions."""
     from recorder import inspecting
-    from recorder.screen import as_rows, print_json, print_table
+    from recorder.screen import print_json, print_table
 
     wanted = inspecting.SessionFilter(check, status, None if since is None else _instant(since), limit)
     rows = inspecting.list_sessions(Context(config, database).existing_engine, wanted)
     if as_json:
-        print_json(as_rows(rows))
+        print_json(rows)
     else:
         print_table(list(rows[0]) if rows else ["started_at"], [list(row.values()) for row in rows])
 
@@ -136,7 +136,7 @@ def show_session(
     from uuid import UUID
 
     from recorder import inspecting
-    from recorder.screen import as_rows, print_json, print_table
+    from recorder.screen import print_json, print_table
 
     try:
         wanted = UUID(session_id)
@@ -145,10 +145,10 @@ def show_session(
     found = inspecting.find_session(Context(config, database).existing_engine, wanted)
     if found is None:
         raise UsageError(f"session {wanted} is not recorded: recorder record {wanted} fetches it")
-    results = found.pop("results")
     if as_json:
-        print_json(as_rows([found])[0] | {"results": as_rows(results)})
+        print_json(found)
         return
+    results = found.pop("results")
     print_table(("field", "value"), found.items())
     if results:
         print_table(list(results[0]), [list(row.values()) for row in results])

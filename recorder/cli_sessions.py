@@ -200,11 +200,11 @@ def _report_sent(name: str, sent: "Sent") -> None:
 def _finish(parts: "Parts", sessions: tuple[UUID, ...], *, fail: bool, as_json: bool, extra: dict[str, Any]) -> None:
     """Print what was recorded; exit 1 if asked to and a session did not pass."""
     from recorder.inspecting import find_session
-    from recorder.screen import as_rows, print_json, print_table
+    from recorder.screen import print_json, print_table
 
     found = [row for session in sessions if (row := find_session(parts.engine, session))]
     if as_json:
-        print_json(extra | {"sessions": [dict(as_rows([row])[0], results=as_rows(row["results"])) for row in found]})
+        print_json(extra | {"sessions": found})
     elif found:
         columns = ("check_name", "status", "time_elapsed_ms", "run_locations", "check_session_id")
         print_table(columns, [[row[column] for column in columns] for row in found])

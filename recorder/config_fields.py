@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, Strict
 
 from recorder.durations import format_duration, parse_duration
 from recorder.schedule import load_zone, parse_cron
-from recorder.wording import quoted
+from recorder.wording import quoted, quoted_path
 
 UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 HOST: Final = re.compile(r"[a-z0-9._:-]+", re.IGNORECASE)
@@ -146,9 +146,9 @@ def check_ca_file(path: Path) -> Path:
     try:
         ssl.create_default_context(cafile=str(path))
     except ssl.SSLError:
-        raise ValueError(f"{quoted(str(path))} holds no certificate in PEM form") from None
+        raise ValueError(f"{quoted_path(path)} holds no certificate in PEM form") from None
     except OSError as error:
-        raise ValueError(f"{quoted(str(path))} cannot be read: {error.strerror}") from None
+        raise ValueError(f"{quoted_path(path)} cannot be read: {error.strerror}") from None
     return path
 
 
@@ -190,7 +190,7 @@ def _split_url(text: str) -> SplitResult | None:
     """The parts of a URL of http or https that every reader understands alike, else None."""
     try:
         parts = urlsplit(text)
-        plain = all("!" <= char <= "~" for char in text) and "\\" not in text and parts.port != 0
+        plain = all("!" <= char <= "~" for char in text) and parts.port != 0
     except ValueError:
         return None
     known = parts.scheme in {"http", "https"} and HOST.fullmatch(parts.hostname or "") is not None

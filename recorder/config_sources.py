@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from recorder.errors import ConfigError, Problem
 from recorder.toml_places import KeyPath, find_places, line_of
-from recorder.wording import quoted
+from recorder.wording import quoted, quoted_path
 
 LONGEST_FILE: Final = 1_048_576
 PREFIX: Final = "RECORDER_"
@@ -33,6 +33,7 @@ CHECKLY_VARIABLES: Final = MappingProxyType(
     }
 )
 SECRET_KEY: Final = re.compile("key|token|secret|password|bearer|credential", re.IGNORECASE)
+PLAIN_KEY: Final = re.compile("[A-Za-z0-9_-]+")
 LINE_BREAK_AT_END: Final = re.compile(r"\r?\n\Z")
 TOML_ERROR: Final = re.compile(r"(?P<text>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)")
 
@@ -100,8 +101,9 @@ class Written:
 
 
 def _joined(path: KeyPath) -> str:
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
+    """`name[0].other`, with keys that need quotes in quotes."""
+    names = (step if isinstance(step, int) or PLAIN_KEY.fullmatch(step) else quoted(step) for step in path)
+    return "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in names).removeprefix(".")
 
 
 def read_file(path: Path, shown: str) -> Written:
@@ -143,7 +145,7 @@ def _syntax_problem(shown: str, error: tomllib.TOMLDecodeError) -> Problem:
     return Problem(place, f"is not TOML: {found['text']}{'' if found['line'] else ' at the end of the file'}")
 
 
-def add_environment(written: Written, environ: Mapping[str, str]) -> None:
+def add_environment(written: Written, environ: Mapping[str, str], cwd: Path) -> None:
     """Lay RECORDER_<SECTION>_<KEY>, CHECKLY_* and the key's file over the file's values; an empty variable is unset."""
     given = {name: value for name, value in environ.items() if value}
     for section, key, value in _recorder_variables(given):
@@ -156,7 +158,7 @@ def add_environment(written: Written, environ: Mapping[str, str]) -> None:
         if variable in given:
             written.put(path, given[variable], variable)
     if KEY_FILE_VARIABLE in given:
-        _add_key_file(written, Path(given[KEY_FILE_VARIABLE]), also=KEY_VARIABLE in given)
+        _add_key_file(written, cwd / given[KEY_FILE_VARIABLE], also=KEY_VARIABLE in given)
 
 
 def _recorder_variables(given: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -185,7 +187,7 @@ def _add_key_file(written: Written, path: Path, *, also: bool) -> None:
     try:
         text = read_bytes(path).decode("ascii", errors="replace")
     except (OSError, ValueError) as error:
-        written.report_variable(KEY_FILE_VARIABLE, f"{quoted(str(path))} cannot be read: {_reason(error)}")
+        written.report_variable(KEY_FILE_VARIABLE, f"{quoted_path(path)} cannot be read: {_reason(error)}")
         return
     written.put(("checkly", "api_key"), LINE_BREAK_AT_END.sub("", text), KEY_FILE_VARIABLE)
 

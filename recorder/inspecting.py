@@ -1,20 +1,40 @@
 """Use cases that only read: status, the list of sessions, one session, a query of one's own. Nothing here can write."""
 
+import json
+import re
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, TextClause, bindparam, select, text
-from sqlalchemy.engine import RowMapping
+from sqlalchemy import Boolean, Connection, Engine, TextClause, bindparam, select, text
+from sqlalchemy.types import TypeEngine
 
 from recorder.db import current_revision, database_errors, describe
 from recorder.dimensions import table_of
+from recorder.errors import DatabaseError
 from recorder.models import CheckSession, UtcDateTime
 
-Rows = Sequence[RowMapping]
+_READING_STEPS: Final = frozenset(
+    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+)
+_READING_PRAGMAS: Final = frozenset(
+    "database_list foreign_key_list index_info index_list index_xinfo table_info table_list table_xinfo".split()
+)
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
+_TIMES: Final = (
+    "started_at stopped_at result_started_at result_stopped_at recorded_at final_at next_poll_at abandoned_at "
+    "last_started_at last_due_at last_seen_at"
+).split()
+_FLAGS: Final = ("has_attempts", "excluded", "paused")
+_TYPES: Final[Mapping[str, TypeEngine[Any]]] = MappingProxyType(
+    {**dict.fromkeys(_TIMES, UtcDateTime()), **dict.fromkeys(_FLAGS, Boolean())}
+)
+"""What columns of our own SQL hold where SQLite knows only text and numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +146,64 @@ def find_session(engine: Engine, session_id: UUID) -> dict[str, Any] | None:
 
 
 def query(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one statement that may only read; the column names and the rows. Raises DatabaseError for anything else."""
+    """Run one statement of a person's own, which may read anything; its column names (unique) and its rows.
+
+    Nothing can be changed, whatever the words are: SQLite asks about every step before it runs the statement,
+    PostgreSQL runs it in a transaction that is read only, by a protocol that takes a single statement, so that none can
+    end that transaction first. Raises DatabaseError.
+    """
+    if engine.dialect.name == "sqlite":
+        return _query_sqlite(engine, sql)
     with reading(engine) as connection:
-        result = connection.exec_driver_sql(sql)
-        if not result.returns_rows:
-            return [], []
-        return list(result.keys()), [tuple(row) for row in result]
+        connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor:
+            try:
+                rows = list(cursor.stream(sql))
+            except engine.dialect.loaded_dbapi.Error as error:
+                first_line = str(error).strip().split("\n", 1)[0]
+                raise DatabaseError(f"database {describe(engine)}: {first_line}") from error
+            return _column_names(cursor.description), rows
+
+
+def _query_sqlite(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """As `query`, on a connection that knows which columns are times and truth values."""
+    place, options = engine.dialect.create_connect_args(engine.url)
+    with database_errors(engine), closing(sqlite3.connect(*place, **options, detect_types=sqlite3.PARSE_DECLTYPES)) as db:
+        db.execute("PRAGMA query_only = ON")
+        db.set_authorizer(_allow)
+        try:
+            cursor = db.execute(sql)
+        except sqlite3.DatabaseError as error:
+            if "not authorized" not in str(error):
+                raise
+            raise DatabaseError("a query only reads: this statement would change something") from error
+        return _column_names(cursor.description), [tuple(map(_timed, row)) for row in cursor]
+
+
+def _allow(step: int, what: str | None, *_: str | None) -> int:
+    """SQLite asks before a statement runs: reading is fine, and so is what `json_each` does to be set up."""
+    is_set_up = step == sqlite3.SQLITE_UPDATE and what == "sqlite_master"  # query_only keeps it from being written
+    is_look_up = step == sqlite3.SQLITE_PRAGMA and what in _READING_PRAGMAS
+    return sqlite3.SQLITE_OK if step in _READING_STEPS or is_set_up or is_look_up else sqlite3.SQLITE_DENY
+
+
+def _timed(value: Any) -> Any:
+    """SQLite has no type for times: text in the form of `models.UtcDateTime` is one."""
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value
+
+
+def _column_names(description: Sequence[Sequence[Any]] | None) -> list[str]:
+    """The names of the columns; a second `n` becomes `n_2`, for nothing may hide a column."""
+    names: list[str] = []
+    for column in description or ():
+        name, again = column[0], 2
+        while name in names:
+            name, again = f"{column[0]}_{again}", again + 1
+        names.append(name)
+    return names
 
 
 def _one(connection: Connection, sql: str | TextClause, values: Mapping[str, object] | None = None) -> dict[str, Any]:
@@ -142,4 +214,10 @@ def _all(
     connection: Connection, sql: str | TextClause, values: Mapping[str, object] | None = None
 ) -> list[dict[str, Any]]:
     statement = text(sql) if isinstance(sql, str) else sql
-    return [dict(row) for row in connection.execute(statement, values or {}).mappings()]
+    result = connection.execute(statement.columns(**_TYPES), values or {})
+    return [_with_locations(dict(row)) for row in result.mappings()]
+
+
+def _with_locations(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its run locations as a list; the column holds a JSON array as text."""
+    return row | {"run_locations": json.loads(row["run_locations"])} if "run_locations" in row else row

@@ -63,6 +63,14 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """What the configuration says of a schedule: its canonical JSON, and whether it is paused."""
+
+    text: str
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleRow:
     """A schedule as the ledger knows it."""
 
@@ -108,8 +116,8 @@ class ClaimedFire:
     request_body: bytes
 
 
-def enrol_schedules(db: Session, definitions: Mapping[str, str], *, now: datetime) -> dict[str, ScheduleRow]:
-    """Make the table say what the configuration says; the rows of `definitions` (name -> canonical JSON) by name.
+def enrol_schedules(db: Session, definitions: Mapping[str, Definition], *, now: datetime) -> dict[str, ScheduleRow]:
+    """Make the table say what the configuration says; the rows of `definitions` by name.
 
     A new schedule starts now: instants before it was known are nobody's. One that left the configuration is marked, and
     what was still due for it is skipped; one that comes back starts now again.
@@ -124,13 +132,13 @@ def enrol_schedules(db: Session, definitions: Mapping[str, str], *, now: datetim
     return {name: ScheduleRow(rows[name].pk, name, rows[name].cursor, rows[name].paused) for name in definitions}
 
 
-def enrol_schedule(db: Session, name: str, definition: str, *, now: datetime) -> ScheduleRow:
+def enrol_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:
     """Insert or update one schedule; one that is new, or comes back, starts now."""
     row = db.scalars(select(Schedule).where(Schedule.name == name).with_for_update()).one_or_none()
     if row is None:
-        row = Schedule(name=name, definition=definition, cursor=now, paused=False, created_at=now)
+        row = Schedule(name=name, definition=definition.text, cursor=now, paused=definition.paused, created_at=now)
         db.add(row)
-    row.definition = definition
+    row.definition, row.paused = definition.text, definition.paused
     if row.removed_at is not None:
         row.removed_at, row.cursor = None, now
     db.flush()

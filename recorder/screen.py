@@ -1,12 +1,17 @@
-"""What commands print: tables and JSON for machines on stdout, words and progress for people on stderr."""
+"""What commands print: tables and JSON for machines on stdout, words and progress for people on stderr.
+
+Times are UTC. Tables write them as SQL compares them, 2026-11-22 05:06:07.123; JSON writes 2026-11-22T05:06:07.123Z.
+"""
 
 import json
+import math
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,52 +19,66 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 
 
-def words() -> Console:
-    """The console for people, on stderr."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
-
-
 def say(text: str) -> None:
-    """One line for a person, on stderr; the text is shown as it stands."""
-    words().print(escape(text))
+    """Lines for a person, on stderr, above a progress display; the text is shown as it stands."""
+    sys.stderr.write("".join(f"{one_line(line)}\n" for line in text.split("\n")))
+    sys.stderr.flush()
+
+
+def put(text: str) -> None:
+    """Lines for a machine, on stdout; a reader that has gone (`recorder query ... | head`) is no error."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(document: object) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n")
+    """One JSON document on stdout. What JSON has no word for is text: a not-a-number is "nan", bytes are hexadecimal."""
+    put(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on stdout; control characters of hostile names are shown, never obeyed."""
-    listed = [["" if value is None else show(value) for value in row] for row in rows]
+    """A table on stdout, aligned on a terminal, separated by tabs elsewhere; empty cells are unknown (NULL)."""
+    listed = [[show(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
-        for row in [list(columns), *listed]:
-            sys.stdout.write("\t".join(row) + "\n")
+        put("\n".join("\t".join(row) for row in [[show(column) for column in columns], *listed]))
         return
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(*(escape(show(column)) for column in columns), box=None, header_style="bold")
     for row in listed:
         table.add_row(*(escape(cell) for cell in row))
     Console(highlight=False).print(table)
 
 
 def show(value: object) -> str:
-    """A value as text on one line."""
-    text = value if isinstance(value, str) else _plain(value)
-    text = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False, default=_plain)
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    """A value as text on one line; control characters of hostile names are shown, never obeyed."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        instant = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+        return instant.isoformat(sep=" ", timespec="milliseconds")
+    plain = _plain(value)
+    return one_line(plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False))
+
+
+def one_line(text: str) -> str:
+    """The text with every character that a terminal would obey written as an escape."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 @contextmanager
 def progress(title: str, total: float | None) -> Iterator[Progress]:
-    """A progress display on stderr; `task` 0 is the only one. Nothing is drawn when nobody watches."""
+    """A progress display on stderr; task 0 is the only one. Nothing is drawn when nobody watches."""
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        console=words(),
+        console=Console(stderr=True, highlight=False),
         transient=True,
+        redirect_stdout=False,  # machine output goes where it was sent
         disable=not sys.stderr.isatty(),
     )
     with bar:
@@ -67,18 +86,19 @@ def progress(title: str, total: float | None) -> Iterator[Progress]:
         yield bar
 
 
-def as_rows(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with values that JSON can hold."""
-    return [{key: _plain(value) for key, value in row.items()} for row in rows]
-
-
 def _plain(value: Any) -> Any:
+    """The value in words of JSON."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="milliseconds")
-    if isinstance(value, UUID):
-        return str(value)
+        instant = value if value.tzinfo is None else value.astimezone(UTC)
+        return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, Decimal) and value.is_finite():
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, bytes):
         return value.hex()
-    if value is None or isinstance(value, str | int | float | bool | list | dict):
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     return str(value)

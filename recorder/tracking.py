@@ -29,6 +29,8 @@ from recorder.store import Postponement, Recording, record_malformed, record_ses
 BATCH_LIMIT: Final = 500
 BATCH_WAIT_S: Final = 0.25
 FEED_EVERY_S: Final = 0.25
+RATE_LIMIT_PAUSE_S: Final = 5.0
+"""How long nothing is asked after a 429 that does not say how long."""
 DRAIN_S: Final = 2.0
 """How long a stop waits for answers that are on their way."""
 
@@ -153,7 +155,7 @@ class Tracker:
             return client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
         except ChecklyError as error:
             if isinstance(error, TryLater) and error.reason == "rate_limited":
-                self._budget.pause(error.retry_after_s or 5.0)
+                self._budget.pause(RATE_LIMIT_PAUSE_S if error.retry_after_s is None else error.retry_after_s)
             log.warning("no answer about a session", session=str(session.check_session_id), error=str(error))
             return error
 

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from recorder import ledger
 from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
+from recorder.claiming import claim_next
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
 from recorder.errors import (
@@ -33,7 +34,7 @@ from recorder.errors import (
     TryLater,
     UsageError,
 )
-from recorder.ledger import ClaimedFire, DueFire, Reason
+from recorder.ledger import ClaimedFire, Definition, Reason
 from recorder.materialising import PlannedSchedule, materialise
 from recorder.pacing import first_poll_at
 from recorder.payloads import Malformed, TriggerAnswer, parse_trigger_answer
@@ -45,7 +46,6 @@ from recorder.targets import Target
 STALL_LIMIT_S: Final = 5.0
 """Seconds between the intent's commit and the request; after a longer sleep of the machine nothing is sent."""
 RESEND_AFTER: Final = timedelta(seconds=5)
-JUDGE_BATCH: Final = 10
 
 log = structlog.get_logger(__name__)
 
@@ -88,13 +88,13 @@ class Triggering:
         self._plans: dict[int, PlannedSchedule] = {}
         self._cursors: dict[int, datetime] = {}
 
-    def enrol(self, schedules: Mapping[str, PlannedSchedule], definitions: Mapping[str, str]) -> None:
+    def enrol(self, schedules: Mapping[str, PlannedSchedule], definitions: Mapping[str, Definition]) -> None:
         """Take these schedules as the ones to trigger, and write them down."""
         rows = transact(self._engine, lambda db: ledger.enrol_schedules(db, definitions, now=self._now()))
         self._plans = {rows[name].pk: plan for name, plan in schedules.items()}
         self._cursors = {row.pk: row.cursor for row in rows.values()}
 
-    def enrol_one(self, name: str, plan: PlannedSchedule, definition: str) -> None:
+    def enrol_one(self, name: str, plan: PlannedSchedule, definition: Definition) -> None:
         """Take one schedule, without saying anything about the others; for a command beside a running daemon."""
         row = transact(self._engine, lambda db: ledger.enrol_schedule(db, name, definition, now=self._now()))
         self._plans[row.pk] = plan
@@ -178,7 +178,7 @@ class Triggering:
             if not self._budget.take_for_trigger(self._stop):
                 return _Step(found=False)
             now, claimed_at = self._now(), self._monotonic()
-            found, claimed = transact(self._engine, lambda db: _claim(db, self._plans, owner=self._owner, now=now))
+            found, claimed = transact(self._engine, lambda db: claim_next(db, self._plans, owner=self._owner, now=now))
             if claimed is None:
                 self._budget.give_back()
                 return _Step(found=found)
@@ -222,6 +222,8 @@ class Triggering:
             return self._not_acted_on(fire, error, may_return=may_return)
         except Refused as error:
             return self._settle(fire, "rejected", error.reason, error=error)
+        if not (answer.sessions or answer.malformed):
+            return self._settle(fire, "no_match", None, http_status=answer.http_status)
         spooled = SpooledAnswer(fire.pk, fire.owner, fire.origin, self._now(), answer.http_status, answer.raw)
         path = self._keep(spooled)
         sent = self._write_answer(fire, spooled, session_timeout=session_timeout)
@@ -251,15 +253,23 @@ class Triggering:
         return Sent(fire.pk, "due", reason, error=error)
 
     def _settle(
-        self, fire: ClaimedFire, state: str, reason: str, *, error: ChecklyError | None = None, raw: bytes = b""
+        self,
+        fire: ClaimedFire,
+        state: str,
+        reason: str | None,
+        *,
+        error: ChecklyError | None = None,
+        raw: bytes = b"",
+        http_status: int | None = None,
     ) -> Sent:
+        """Write an outcome that has no sessions; `raw` is an answer that could not be read."""
         now = self._now()
-        status = None if error is None else error.http_status
+        status = http_status if error is None else error.http_status
 
         def work(db: Session) -> None:
             ledger.settle_fire(db, fire, state=state, reason=reason, now=now, http_status=status)
             if raw:
-                record_malformed(db, [Malformed(reason, raw)], now=now, kind="trigger", fire_pk=fire.pk)
+                record_malformed(db, [Malformed(reason or state, raw)], now=now, kind="trigger", fire_pk=fire.pk)
 
         transact(self._engine, work)
         return Sent(fire.pk, state, reason, error=error)
@@ -283,47 +293,12 @@ class _Step:
     sent: Sent | None = None
 
 
-def _claim(
-    db: Session, plans: Mapping[int, PlannedSchedule], *, owner: UUID, now: datetime
-) -> tuple[bool, tuple[ClaimedFire, PlannedSchedule] | None]:
-    """Judge the oldest due fires again and write the intent of the first that may leave.
-
-    Returns whether any was found, and the claimed one. One at a time: an intent that waits behind another is late.
-    """
-    due = ledger.lock_due_fires(db, list(plans), now=now, limit=JUDGE_BATCH)
-    for fire in due:
-        plan = plans[fire.schedule_pk]
-        verdict = _judge(db, fire, plan, now)
-        if verdict is not None:
-            ledger.close_due(db, fire, state=verdict[0], reason=verdict[1], now=now)
-        elif intent := ledger.write_intent(db, fire, owner=owner, body=plan.target.request_body(), now=now):
-            return True, (intent, plan)
-    return bool(due), None
-
-
-def _judge(db: Session, fire: DueFire, plan: PlannedSchedule, now: datetime) -> tuple[str, Reason] | None:
-    """Why this fire must not be sent after all; None when it may."""
-    if plan.misfire == "run_once" and ledger.has_newer_due(db, fire, now=now):
-        return "skipped", Reason.COALESCED
-    is_late = now - max(fire.scheduled_for, fire.not_before) > plan.misfire_grace
-    if is_late and (plan.misfire == "skip" or fire.attempt > 0):
-        return "missed", fire.last_trouble or Reason.LATE_AFTER_GRACE
-    if plan.overlap == "skip" and ledger.is_overlapped(db, fire):
-        return "skipped", Reason.OVERLAP
-    return None
-
-
 def _write_outcome(
     db: Session, fire: ClaimedFire, answer: TriggerAnswer, *, now: datetime, session_timeout: timedelta
 ) -> Sent:
     """Write the fire's state and all its sessions; the caller's transaction makes them one."""
     record_malformed(db, answer.malformed, now=now, fire_pk=fire.pk)
-    if answer.sessions:
-        state, reason = "triggered", None
-    elif answer.malformed:
-        state, reason = "ambiguous", Reason.BAD_BODY
-    else:
-        state, reason = "no_match", None
+    state, reason = ("triggered", None) if answer.sessions else ("ambiguous", Reason.BAD_BODY)
     ledger.settle_fire(
         db,
         fire,

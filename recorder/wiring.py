@@ -15,6 +15,7 @@ from recorder.checkly import ChecklyClient
 from recorder.clock import Clock, Monotonic, monotonic, utc_now
 from recorder.config import ScheduleSettings, Settings, access_problems, definition
 from recorder.errors import ConfigError
+from recorder.ledger import Definition
 from recorder.materialising import PlannedSchedule
 from recorder.open_sessions import Scope
 from recorder.spool import spool_for
@@ -73,9 +74,9 @@ class Parts:
         """The configured schedules by name."""
         return {schedule.name: planned(schedule) for schedule in self.settings.schedules}
 
-    def definitions(self) -> Mapping[str, str]:
-        """Each configured schedule as canonical JSON, by name."""
-        return {schedule.name: definition(schedule) for schedule in self.settings.schedules}
+    def definitions(self) -> Mapping[str, Definition]:
+        """What the ledger writes down of each configured schedule, by name."""
+        return {one.name: Definition(definition(one), one.paused) for one in self.settings.schedules}
 
 
 def build(settings: Settings, engine: Engine, *, now: Clock = utc_now, monotonic: Monotonic = monotonic) -> Parts:

@@ -52,9 +52,10 @@ def build_report(engine: Engine, window: Window) -> Report:
 
 
 def write_report(report: Report, directory: Path, *, formats: Collection[str] = FORMATS) -> list[Path]:
-    """Write `<directory>/<label>/index.html` and the CSV files beside it; the paths written, the page first.
+    """Write `index.html` and the CSV files into `directory`; the paths written, the page first.
 
-    Each file appears whole or not at all. Raises UsageError for an unknown format or a folder that cannot be written.
+    The folder is created when it is not there; each file appears whole or not at all. Raises UsageError for an unknown
+    format or a folder that cannot be written.
     """
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown or not formats:
@@ -63,12 +64,11 @@ def write_report(report: Report, directory: Path, *, formats: Collection[str] = 
     if "csv" in formats:
         data = {f"{name}.csv": csv_text(getattr(report, name), columns) for name, columns in tables.COLUMNS.items()}
     page = {"index.html": render_page(report, files=list(data))} if "html" in formats else {}
-    folder = directory / report.window.label
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return [_write_whole(folder / name, content) for name, content in (page | data).items()]
+        directory.mkdir(parents=True, exist_ok=True)
+        return [_write_whole(directory / name, content) for name, content in (page | data).items()]
     except OSError as error:
-        raise UsageError(f"cannot write the report to {folder}: {error.strerror or error}") from error
+        raise UsageError(f"cannot write the report to {directory}: {error.strerror or error}") from error
 
 
 def _write_whole(path: Path, content: str) -> Path:

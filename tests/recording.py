@@ -1,0 +1,141 @@
+"""A recorder against a simulated Checkly, with a wall clock that only moves when a test says so."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import Engine
+
+from recorder import wiring
+from recorder.clock import monotonic
+from recorder.config import load_settings
+from recorder.simulator.checkly import Settings as SimulatorSettings
+from recorder.simulator.server import SimulatorServer
+from recorder.spool import Spool, spool_for
+from recorder.triggering import Triggering
+from recorder.wiring import Parts
+from tests.factories import NOW, rows
+
+SCHEDULE = """
+[[schedules]]
+name = "{name}"
+every = "{every}"
+match_tags = {tags}
+{more}
+"""
+
+
+@dataclass
+class HandClock:
+    """A wall clock and a monotonic clock that stand still until they are moved."""
+
+    at: datetime = NOW
+    pace: float = 0.0
+    """Seconds of wall clock that pass in one second of life."""
+    _since: float = field(default_factory=monotonic, repr=False)
+    slept_s: float = 0.0
+    """How far the monotonic clock jumps each time it is read, as if the machine had slept in between."""
+    _asleep_s: float = field(default=0.0, repr=False)
+
+    def now(self) -> datetime:
+        return self.at + timedelta(seconds=self.pace * (monotonic() - self._since))
+
+    def walk(self, pace: float) -> None:
+        """Move by itself from here on, `pace` times as fast as life; 0 stands still."""
+        self.at, self._since, self.pace = self.now(), monotonic(), pace
+
+    def monotonic(self) -> float:
+        self._asleep_s += self.slept_s
+        return monotonic() + self._asleep_s
+
+    def advance(self, **duration: float) -> None:
+        self.at += timedelta(**duration)
+
+
+@dataclass
+class Harness:
+    """One recorder process's worth of parts, and the witness it talks to."""
+
+    engine: Engine
+    checkly: SimulatorServer
+    clock: HandClock
+    parts: Parts
+    triggering: Triggering
+
+    def restart(self) -> "Harness":
+        """A new process on the same database: a new owner that has enrolled the same configuration."""
+        return _start(self.engine, self.checkly, self.clock, self.parts.settings, self.parts.settings.database.spool)
+
+    @contextmanager
+    def walking_clock(self, pace: float = 100.0) -> Iterator[None]:
+        """Let the wall clock run fast while the block does, so that pauses pass."""
+        self.clock.walk(pace)
+        yield
+        self.clock.walk(0.0)
+
+    def fires(self) -> list[str]:
+        """Each fire as `state: reason`, oldest first."""
+        found = rows(self.engine, "SELECT state, reason FROM fires ORDER BY scheduled_for, pk")
+        return [state if reason is None else f"{state}: {reason}" for state, reason in found]
+
+    def sessions(self) -> int:
+        return int(rows(self.engine, "SELECT COUNT(*) FROM check_sessions")[0][0])
+
+    def triggers_acted_on(self) -> int:
+        return len(self.checkly.witness().triggers)
+
+    def triggers_received(self) -> int:
+        return self.checkly.witness().requests.get("trigger", 0)
+
+    def session_ids_seen_by_the_witness(self) -> set[str]:
+        return {one for trigger in self.checkly.witness().triggers for one in trigger.check_session_ids}
+
+    def session_ids(self) -> set[str]:
+        return {one for (one,) in rows(self.engine, "SELECT check_session_id FROM session_history")}
+
+    @property
+    def spool(self) -> Spool:
+        return spool_for(self.engine, self.parts.settings.database.spool)
+
+
+def schedule(
+    name: str = "prod", *, every: str = "10m", tags: tuple[tuple[str, ...], ...] = (("critical",),), more: str = ""
+) -> str:
+    """One schedule as TOML."""
+    return SCHEDULE.format(name=name, every=every, tags=json.dumps(tags), more=more)
+
+
+@contextmanager
+def harness(
+    engine: Engine, folder: Path, configuration: str | None = None, *, speed: float = 3000.0
+) -> Iterator[Harness]:
+    """A recorder with these schedules, enrolled at noon, against a quiet simulated account."""
+    with SimulatorServer(speed=speed, settings=SimulatorSettings(scenarios=(), past=timedelta(0))) as checkly:
+        settings = _settings(schedule() if configuration is None else configuration, checkly, folder)
+        yield _start(engine, checkly, HandClock(), settings, folder / "spool")
+
+
+def _start(
+    engine: Engine, checkly: SimulatorServer, clock: HandClock, settings: wiring.Settings, spool: Path | None
+) -> Harness:
+    database = settings.database.model_copy(update={"spool": spool})
+    settings = settings.model_copy(update={"database": database})
+    parts = wiring.build(settings, engine, now=clock.now, monotonic=clock.monotonic)
+    triggering = parts.triggering()
+    triggering.enrol(parts.plans(), parts.definitions())
+    return Harness(engine, checkly, clock, parts, triggering)
+
+
+def _settings(configuration: str, checkly: SimulatorServer, folder: Path) -> wiring.Settings:
+    environ = {
+        "CHECKLY_API_KEY": f"key-{uuid4()}",
+        "CHECKLY_ACCOUNT_ID": checkly.account_id,
+        "CHECKLY_API_URL": checkly.base_url,
+    }
+    config = folder / "recorder.toml"
+    config.write_text(configuration)
+    return load_settings(config, environ=environ, cwd=folder)

@@ -1,0 +1,140 @@
+"""The daemon as a real process: it triggers, follows, survives a SIGKILL, and lets nobody else in."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from recorder import db
+from recorder.simulator.server import SimulatorServer
+from tests.factories import rows
+from tests.processes import environment, recorder, running, stop, wait_until
+
+CONFIGURATION = """
+[database]
+url = "{url}"
+{spool}
+
+[[schedules]]
+name = "often"
+every = "1s"
+match_tags = [["critical"]]
+overlap = "allow"
+"""
+
+
+@pytest.fixture
+def checkly() -> Iterator[SimulatorServer]:
+    with SimulatorServer(speed=20.0) as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path, database: str) -> Path:
+    spool = "" if database.startswith("sqlite") else f'spool = "{tmp_path / "spool"}"'
+    (tmp_path / "recorder.toml").write_text(CONFIGURATION.format(url=database, spool=spool))
+    return tmp_path
+
+
+def count(engine: Engine, sql: str) -> int:
+    try:
+        return int(rows(engine, sql)[0][0])
+    except OperationalError:  # the daemon is making the tables
+        return 0
+
+
+def test_a_daemon_triggers_and_follows_until_it_is_told_to_stop(
+    checkly: SimulatorServer, folder: Path, engine: Engine
+) -> None:
+    with running("run", folder=folder, environ=environment(checkly)) as daemon:
+        wait_until(lambda: count(engine, "SELECT COUNT(final_at) FROM check_sessions") >= 3, "three final sessions")
+        code = stop(daemon)
+
+    assert code == 0
+    assert not rows(engine, "SELECT 1 FROM fires WHERE state NOT IN ('triggered', 'skipped', 'due')")
+    witnessed = {one for trigger in checkly.witness().triggers for one in trigger.check_session_ids}
+    assert {one for (one,) in rows(engine, "SELECT check_session_id FROM session_history")} == witnessed
+
+
+def test_after_a_kill_the_next_daemon_goes_on_with_what_is_open(
+    checkly: SimulatorServer, folder: Path, engine: Engine
+) -> None:
+    """Nothing is sent twice, nothing that was written is lost, every open session is followed to its end."""
+    environ = environment(checkly)
+    with running("run", folder=folder, environ=environ) as daemon:
+        wait_until(lambda: count(engine, "SELECT COUNT(next_poll_at) FROM check_sessions") >= 3, "open sessions")
+        stop(daemon, signal.SIGKILL)
+    left_open = {one for (one,) in rows(engine, "SELECT check_session_id FROM session_history WHERE final_at IS NULL")}
+
+    with running("run", folder=folder, environ=environ) as daemon:
+        wait_until(
+            lambda: (
+                left_open
+                <= {
+                    one
+                    for (one,) in rows(
+                        engine, "SELECT check_session_id FROM session_history WHERE final_at IS NOT NULL"
+                    )
+                }
+            ),
+            "the sessions that the first daemon left open",
+        )
+        assert stop(daemon) == 0
+
+    triggered = count(engine, "SELECT COUNT(*) FROM fires WHERE state = 'triggered'")
+    ambiguous = count(engine, "SELECT COUNT(*) FROM fires WHERE state = 'ambiguous'")
+    assert left_open
+    assert triggered <= len(checkly.witness().triggers) <= triggered + ambiguous
+    assert rows(engine, "SELECT COUNT(*) FROM fires GROUP BY schedule_pk, scheduled_for HAVING COUNT(*) > 1") == []
+
+
+def test_a_second_daemon_on_one_sqlite_file_leaves_with_75(checkly: SimulatorServer, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'history.db'}"
+    (tmp_path / "recorder.toml").write_text(CONFIGURATION.format(url=url, spool=""))
+    environ = environment(checkly)
+    with running("run", folder=tmp_path, environ=environ) as daemon:
+        lock = tmp_path / "history.db.lock"
+        wait_until(lambda: lock.exists() and lock.read_text().strip() == str(daemon.pid), "the lock")
+
+        second = recorder("run", folder=tmp_path, environ=environ)
+
+    assert second.returncode == 75
+    assert str(daemon.pid) in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_a_lock_file_left_by_a_dead_process_keeps_nobody_out(checkly: SimulatorServer, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'history.db'}"
+    (tmp_path / "recorder.toml").write_text(CONFIGURATION.format(url=url, spool=""))
+    (tmp_path / "history.db.lock").write_text("99999999\n")
+    engine = db.open_engine(url)
+    db.upgrade(engine)
+    with running("run", folder=tmp_path, environ=environment(checkly)) as daemon:
+        wait_until(lambda: count(engine, "SELECT COUNT(*) FROM check_sessions") > 0, "a session")
+        assert stop(daemon, signal.SIGINT) == 0
+    engine.dispose()
+
+
+def test_the_key_shows_nowhere(checkly: SimulatorServer, folder: Path, engine: Engine) -> None:
+    """Not in the process list, the logs, the database or the spool."""
+    key = "sk-very-secret-0123456789"
+    with running("run", "--log-level", "debug", folder=folder, environ=environment(checkly, key=key)) as daemon:
+        wait_until(lambda: count(engine, "SELECT COUNT(final_at) FROM check_sessions") >= 1, "a final session")
+        command_line = Path(f"/proc/{daemon.pid}/cmdline").read_bytes()
+        stop(daemon)
+
+    assert key.encode() not in command_line
+    written = [path for path in folder.rglob("*") if path.is_file()]
+    assert folder / "stderr.txt" in written
+    assert not [path for path in written if key.encode() in path.read_bytes()]
+    tables = [name for (name,) in rows(engine, _TABLES[engine.dialect.name])]
+    assert not [table for table in tables if key in repr(rows(engine, f"SELECT * FROM {table}"))]  # noqa: S608
+
+
+_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
+    "postgresql": "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'",
+}

@@ -1,0 +1,149 @@
+"""Open sessions are followed to their end, through every kind of bad weather, and taken up again after a restart."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine
+
+from recorder.db import transact
+from recorder.foreground import follow
+from recorder.open_sessions import awaited_count, claim_open_sessions, postpone, release, resume
+from recorder.pacing import LEASE
+from recorder.simulator.faults import Fault, FaultKind
+from recorder.store import Postponement
+from recorder.targets import Target
+from tests.factories import NOW, open_session, record, rows, session
+from tests.recording import Harness, harness
+
+CRITICAL = Target((("critical",),))
+
+
+@pytest.fixture
+def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
+    with harness(engine, tmp_path) as made:
+        yield made
+
+
+def trigger(recorder: Harness) -> tuple[UUID, ...]:
+    """Start sessions and let their first question be due."""
+    hour = timedelta(hours=1)
+    sent = recorder.triggering.trigger_now(CRITICAL, session_timeout=hour, schedule=None, origin="manual")
+    recorder.clock.advance(seconds=20)
+    return sent.sessions
+
+
+def test_sessions_are_followed_until_all_are_final(recorder: Harness) -> None:
+    started = trigger(recorder)
+
+    followed = follow(recorder.parts, scope=started)
+
+    assert followed.still_open == 0
+    [(finals, open_ones)] = rows(recorder.engine, "SELECT COUNT(final_at), COUNT(next_poll_at) FROM check_sessions")
+    assert (finals, open_ones) == (len(started), 0)
+    assert not rows(
+        recorder.engine,
+        "SELECT 1 FROM check_sessions s WHERE NOT EXISTS (SELECT 1 FROM check_results r "
+        "WHERE r.session_pk = s.pk AND r.result_type = 'FINAL')",
+    )
+
+
+def test_a_restart_goes_on_with_what_is_open(recorder: Harness) -> None:
+    """The first process dies with the sessions claimed; the second one ends the leases and asks again."""
+    started = trigger(recorder)
+    claimed = transact(recorder.engine, lambda db: claim_open_sessions(db, now=recorder.clock.now(), limit=100))
+    assert len(claimed) == len(started)
+
+    successor = recorder.restart()
+    waiting = transact(recorder.engine, lambda db: resume(db, now=recorder.clock.now()))
+    follow(successor.parts, scope=None)
+
+    assert waiting == len(started)
+    assert rows(recorder.engine, "SELECT COUNT(*) FROM check_sessions WHERE final_at IS NULL") == [(0,)]
+    assert recorder.triggers_received() == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind=FaultKind.RESET_BEFORE, route="completion", count=3),
+        Fault(kind=FaultKind.TRUNCATE, route="completion", count=3),
+        Fault(kind=FaultKind.GARBAGE, route="completion", count=3),
+        Fault(kind=FaultKind.STATUS, route="completion", count=3, status=503),
+        Fault(kind=FaultKind.STATUS, route="completion", count=2, status=429, retry_after="0"),
+        Fault(kind=FaultKind.STATUS, route="completion", count=2, status=408),
+        Fault(kind=FaultKind.STATUS, route="completion", count=3, status=404),
+        Fault(kind=FaultKind.UNKNOWN_ENUM, route="completion", count=2),
+    ],
+    ids=lambda fault: f"{fault.kind}-{fault.status}",
+)
+def test_bad_weather_delays_the_end_and_loses_nothing(recorder: Harness, fault: Fault) -> None:
+    started = trigger(recorder)
+    recorder.checkly.inject(fault)
+
+    with recorder.walking_clock():
+        follow(recorder.parts, scope=started)
+
+    assert rows(recorder.engine, "SELECT COUNT(*) FROM check_sessions WHERE final_at IS NULL") == [(0,)]
+    assert recorder.session_ids() == recorder.session_ids_seen_by_the_witness()
+
+
+def test_a_session_that_never_ends_is_abandoned_and_the_others_are_not_kept_waiting(recorder: Harness) -> None:
+    recorder.checkly.inject(Fault(kind=FaultKind.NEVER_END, route="trigger"))
+    started = trigger(recorder)
+    recorder.clock.advance(hours=1)
+
+    follow(recorder.parts, scope=started)
+
+    assert rows(recorder.engine, "SELECT DISTINCT abandoned_reason FROM check_sessions") == [("timeout",)]
+    assert rows(recorder.engine, "SELECT COUNT(next_poll_at) FROM check_sessions") == [(len(started),)]
+
+
+def test_a_session_that_checkly_forgot_is_gone(recorder: Harness) -> None:
+    recorder.checkly.inject(Fault(kind=FaultKind.FORGET, route="trigger"))
+    started = trigger(recorder)
+
+    with recorder.walking_clock():
+        follow(recorder.parts, scope=started)
+
+    assert rows(recorder.engine, "SELECT DISTINCT abandoned_reason FROM check_sessions") == [("gone",)]
+
+
+def test_a_claimed_session_is_left_alone_until_its_lease_is_over(engine: Engine) -> None:
+    open_session(engine)
+
+    first = transact(engine, lambda db: claim_open_sessions(db, now=NOW, limit=10))
+    second = transact(engine, lambda db: claim_open_sessions(db, now=NOW, limit=10))
+    later = transact(engine, lambda db: claim_open_sessions(db, now=NOW + LEASE, limit=10))
+
+    assert [len(claims) for claims in (first, second, later)] == [1, 0, 1]
+
+
+def test_sessions_outside_the_scope_are_not_claimed(engine: Engine) -> None:
+    mine, other = open_session(engine, "mine"), open_session(engine, "other")
+
+    claimed = transact(engine, lambda db: claim_open_sessions(db, now=NOW, limit=10, scope=[mine]))
+
+    assert [one.check_session_id for one in claimed] == [mine]
+    assert transact(engine, lambda db: awaited_count(db, scope=[other])) == 1
+
+
+def test_what_was_held_at_a_stop_is_due_at_once(engine: Engine) -> None:
+    open_session(engine)
+    [held] = transact(engine, lambda db: claim_open_sessions(db, now=NOW, limit=10))
+
+    transact(engine, lambda db: release(db, [held.pk], now=NOW))
+
+    assert len(transact(engine, lambda db: claim_open_sessions(db, now=NOW, limit=10))) == 1
+
+
+def test_a_postponement_that_comes_late_does_not_reopen_a_final_session(engine: Engine) -> None:
+    open_session(engine)
+    [held] = transact(engine, lambda db: claim_open_sessions(db, now=NOW, limit=10))
+    record(engine, session(), now=NOW)
+
+    transact(engine, lambda db: postpone(db, [Postponement(held.pk, NOW)]))
+
+    assert rows(engine, "SELECT COUNT(next_poll_at), COUNT(final_at) FROM check_sessions") == [(0, 1)]
