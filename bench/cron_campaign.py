@@ -1,6 +1,6 @@
 """Compare `recorder.schedule` with the minute-by-minute oracle: all IANA zones x 10 expressions x 10 years.
 
-    python -m bench.cron_campaign                       # everything, some 20 minutes on one core
+    python -m bench.cron_campaign                       # everything, some 45 minutes on one core
     python -m bench.cron_campaign --first-year 1995 --zone Europe/Berlin --zone Pacific/Apia
 
 Zones whose clocks agree at every hour of these years share one run. Prints each deviation and a last line with the

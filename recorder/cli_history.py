@@ -122,7 +122,7 @@ def list_sessions(
     if as_json:
         print_json(rows)
     else:
-        print_table(list(rows[0]) if rows else ["started_at"], [list(row.values()) for row in rows])
+        print_table(inspecting.LISTED, [list(row.values()) for row in rows])
 
 
 @sessions_app.command("show")

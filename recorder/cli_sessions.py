@@ -37,7 +37,7 @@ def run(
     """Trigger the schedules on their cadence and follow every session to its end, until told to stop."""
     from recorder import wiring
     from recorder.config import warnings_for
-    from recorder.daemon import Daemon, stop_on_signals
+    from recorder.daemon import Daemon, reload_on_signal, stop_on_signals
     from recorder.screen import say
 
     set_up_logs("warning" if once else log_level, as_json=log_json)
@@ -53,7 +53,13 @@ def run(
     if once:
         _run_once(parts, fail=fail)
         return
-    Daemon(parts, weekly=settings.reports.cadence, write_report=lambda: _write_weekly(parts)).run()
+    daemon = Daemon(
+        parts,
+        write_report=lambda current: _write_weekly(parts, current),
+        reload=lambda: Context(config, database).settings,
+    )
+    reload_on_signal(daemon)
+    daemon.run()
 
 
 def trigger(
@@ -157,7 +163,7 @@ def _run_once(parts: "Parts", *, fail: bool) -> None:
         raise errors[0]
 
 
-def _write_weekly(parts: "Parts") -> None:
+def _write_weekly(parts: "Parts", settings: "Settings") -> None:
     """The daemon's weekly report; a failure is said and does not stop the recording."""
     import structlog
 
@@ -166,7 +172,7 @@ def _write_weekly(parts: "Parts") -> None:
 
     log = structlog.get_logger("recorder.reports")
     try:
-        files = write_weekly(parts.engine, parts.settings)
+        files = write_weekly(parts.engine, settings)
         log.info("weekly report written", folder=str(files[0].parent))
     except RecorderError as error:
         log.error("the weekly report could not be written", error=str(error))  # noqa: TRY400 - one line

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, timedelta
 from types import FrameType
 from typing import Final
@@ -12,19 +14,26 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from recorder import roster
+from recorder.clocks import ClockWatch, DatabaseClock
+from recorder.config import Settings
 from recorder.db import transact
-from recorder.errors import DatabaseError
+from recorder.errors import DatabaseError, RecorderError
+from recorder.ledger import Reason
 from recorder.lock import lock_path, only_daemon
 from recorder.open_sessions import resume
-from recorder.schedule import Cadence, DueTrigger
+from recorder.schedule import DueTrigger
 from recorder.wiring import Parts
 
 SENDERS: Final = 4
 """Triggers that may be under way at once; each takes up to 30 s when Checkly is slow."""
 SWEEP_S: Final = 5.0
 """How often senders look for due fires unasked: jitter that has passed, a second try, a wake-up lost to a suspend."""
+WATCH_S: Final = 1.0
+"""How often the clocks are compared and signals are acted on."""
 SPOOL_REST: Final = timedelta(minutes=1)
-SENDER_STOP_S: Final = 25.0
+STOP_WITHIN_S: Final = 28.0
+"""A stop that takes longer ends the process: everything it could still do is due for the next one."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,15 +42,21 @@ class Daemon:
     """One recorder process. `run` returns when it was told to stop."""
 
     def __init__(
-        self, parts: Parts, *, weekly: Cadence | None = None, write_report: Callable[[], None] | None = None
+        self,
+        parts: Parts,
+        *,
+        write_report: Callable[[Settings], None] = lambda _: None,
+        reload: Callable[[], Settings] | None = None,
     ) -> None:
-        """`write_report` is called on the cadence `weekly` in a thread of its own."""
+        """`write_report` is called when the settings' weekly report is due; `reload` reads the configuration anew."""
         self._parts = parts
         self._triggering = parts.triggering()
         self._tracker = parts.tracker()
-        self._weekly = weekly
         self._write_report = write_report
+        self._reload = reload
         self._wake = threading.Event()
+        self._wants_reload = threading.Event()
+        self._alone = lock_path(parts.engine) is not None
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(2)},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -51,28 +66,36 @@ class Daemon:
     def run(self) -> None:
         """Trigger and follow until the stop flag is set.
 
-        Raises LockedError when another daemon holds the SQLite database, DatabaseError when it cannot be used.
+        Raises LockedError when another daemon holds the SQLite database, DatabaseError when it cannot be used,
+        ConfigError when daemons at work on the same PostgreSQL were told otherwise.
         """
         with only_daemon(self._parts.engine):
             self._recover()
             self._tracker.start()
             senders = [threading.Thread(target=self._send, name=f"sender-{n}", daemon=True) for n in range(SENDERS)]
-            for sender in senders:
-                sender.start()
-            self._start_scheduler()
+            beater = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+            for thread in (*senders, beater):
+                thread.start()
+            self._plan_wakes()
+            self._scheduler.start()
             try:
-                self._parts.stop.wait()
+                self._watch()
             finally:
                 self._shut_down(senders)
+
+    def ask_to_reload(self) -> None:
+        """Read the configuration again soon; safe to call from a signal handler."""
+        self._wants_reload.set()
 
     def _recover(self) -> None:
         """Take up where the last process ended: spooled answers, then intents without one, then open sessions."""
         parts = self._parts
         self._triggering.replay_spool()
         self._triggering.enrol(parts.plans(), parts.definitions())
-        alone = lock_path(parts.engine) is not None
-        orphans = self._triggering.give_up_orphans(lock_proves=alone)
-        following = transact(parts.engine, lambda db: resume(db, now=parts.now())) if alone else None
+        host, pid = socket.gethostname(), os.getpid()
+        transact(parts.engine, lambda db: roster.sign_in(db, owner=parts.owner, host=host, pid=pid, now=parts.now()))
+        orphans = self._triggering.give_up_orphans(lock_proves=self._alone)
+        following = transact(parts.engine, lambda db: resume(db, now=parts.now())) if self._alone else None
         log.info(
             "recorder started",
             schedules=len(parts.settings.schedules),
@@ -81,12 +104,69 @@ class Daemon:
             checkly=parts.access.base_url,
         )
 
-    def _start_scheduler(self) -> None:
-        for schedule in self._parts.settings.schedules:
+    def _plan_wakes(self) -> None:
+        """One job for each schedule and one for the report; all they do is wake somebody."""
+        self._scheduler.remove_all_jobs()
+        settings = self._parts.settings
+        for schedule in settings.schedules:
             self._scheduler.add_job(self._wake.set, DueTrigger(schedule.cadence), name=schedule.name)
-        if self._weekly is not None and self._write_report is not None:
-            self._scheduler.add_job(self._write_report, DueTrigger(self._weekly), name="weekly report")
-        self._scheduler.start()
+        if settings.reports.cadence is not None:
+            weekly = DueTrigger(settings.reports.cadence)
+            self._scheduler.add_job(self._write_report, weekly, args=[settings], name="weekly report")
+
+    def _watch(self) -> None:
+        """Until told to stop: compare the clocks, and take a new configuration when asked to."""
+        clocks = ClockWatch(self._parts.wall, self._parts.monotonic)
+        clocks.step_s()
+        while not self._parts.stop.wait(WATCH_S):
+            step_s = clocks.step_s()
+            if step_s:
+                self._clock_stepped(step_s)
+            if self._wants_reload.is_set():
+                self._wants_reload.clear()
+                self._take_new_configuration()
+
+    def _clock_stepped(self, step_s: float) -> None:
+        """The clock was set or the machine slept: what is late is judged anew, nobody waits for the old time."""
+        log.warning("the wall clock stepped", seconds=round(step_s, 1))
+        self._triggering.note_trouble(Reason.CLOCK_JUMP)
+        if step_s < 0 and self._alone:
+            try:
+                transact(self._parts.engine, lambda db: resume(db, now=self._parts.now(), stepped_back_s=-step_s))
+            except DatabaseError as error:
+                log.error("open sessions wait for the old time", error=str(error))  # noqa: TRY400 - their lease ends
+        self._wake.set()
+
+    def _take_new_configuration(self) -> None:
+        """Swap in a new set of schedules if it is sound; otherwise keep the old one and say why."""
+        if self._reload is None:
+            return
+        before = self._parts
+        try:
+            settings = self._reload()
+            self._parts = replace(before, settings=settings)
+            self._triggering.enrol(self._parts.plans(), self._parts.definitions())
+        except RecorderError as error:
+            self._parts = before
+            log.error("the new configuration is refused, the old one holds", error=str(error))  # noqa: TRY400
+            return
+        for section in ("checkly", "database"):
+            if getattr(settings, section) != getattr(before.settings, section):
+                log.warning("a section has changed that only a restart takes up", section=section)
+        self._plan_wakes()
+        self._wake.set()
+        log.info("new configuration", schedules=len(settings.schedules))
+
+    def _beat(self) -> None:
+        """Be seen by the other daemons, and keep the database's clock."""
+        while not self._parts.stop.wait(roster.BEAT_S):
+            try:
+                if isinstance(self._parts.now, DatabaseClock):
+                    self._parts.now.sync()
+                transact(self._parts.engine, lambda db: roster.beat(db, owner=self._parts.owner, now=self._parts.now()))
+            except DatabaseError as error:
+                self._triggering.note_trouble(Reason.DB_UNAVAILABLE)
+                log.warning("no sign of life could be written", error=str(error))
 
     def _send(self) -> None:
         """One sender: wait to be woken, then send until nothing is due. An outage leaves everything due."""
@@ -99,18 +179,27 @@ class Daemon:
             try:
                 self._triggering.work()
                 self._triggering.replay_spool(older_than=SPOOL_REST)
+                self._triggering.give_up_orphans(lock_proves=False)
             except DatabaseError as error:
+                self._triggering.note_trouble(Reason.DB_UNAVAILABLE)
                 log.error("the ledger cannot be used, trying again", error=str(error))  # noqa: TRY400 - still due
             except Exception:  # a sender outlives what it cannot explain; the ledger says what was done
                 log.exception("sending failed")
 
     def _shut_down(self, senders: list[threading.Thread]) -> None:
+        last_resort = threading.Timer(STOP_WITHIN_S, os._exit, args=(0,))
+        last_resort.daemon = True
+        last_resort.start()
         self._parts.stop.set()
         self._wake.set()
         self._scheduler.shutdown(wait=False)
         for sender in senders:
-            sender.join(SENDER_STOP_S / len(senders))
+            sender.join()
         self._tracker.stop()
+        try:
+            transact(self._parts.engine, lambda db: roster.sign_out(db, owner=self._parts.owner, now=self._parts.now()))
+        finally:
+            last_resort.cancel()
         log.info("recorder stopped")
 
 
@@ -124,3 +213,8 @@ def stop_on_signals(stop: threading.Event) -> None:
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
+
+
+def reload_on_signal(daemon: Daemon) -> None:
+    """SIGHUP asks the daemon for the new configuration."""
+    signal.signal(signal.SIGHUP, lambda *_: daemon.ask_to_reload())

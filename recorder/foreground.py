@@ -15,7 +15,7 @@ from recorder.payloads import SessionSnapshot
 from recorder.store import Recording, record_sessions
 from recorder.targets import Target
 from recorder.tracking import Fetched
-from recorder.triggering import Sent
+from recorder.triggering import Follow, Sent
 from recorder.wiring import Parts, planned
 
 LOOK_EVERY_S: Final = 0.3
@@ -47,9 +47,8 @@ def run_once(parts: Parts, *, on_sent: Callable[[str, Sent], None], on_seen: See
             if parts.stop.is_set():
                 break
             plan = planned(schedule)
-            sent = triggering.trigger_now(
-                plan.target, session_timeout=plan.session_timeout, schedule=schedule.name, origin="schedule"
-            )
+            follow_for = Follow(plan.session_timeout, cancel=plan.cancel_on_timeout)
+            sent = triggering.trigger_now(plan.target, follow=follow_for, schedule=schedule.name, origin="schedule")
             on_sent(schedule.name, sent)
         return follow(parts, scope=None, on_seen=on_seen)
 
@@ -59,7 +58,7 @@ def trigger(parts: Parts, target: Target, *, schedule: str | None, timeout: time
     triggering = parts.triggering()
     if schedule is not None:
         triggering.enrol_one(schedule, parts.plans()[schedule], parts.definitions()[schedule])
-    return triggering.trigger_now(target, session_timeout=timeout, schedule=schedule, origin="manual")
+    return triggering.trigger_now(target, follow=Follow(timeout), schedule=schedule, origin="manual")
 
 
 def record(

@@ -19,6 +19,12 @@ from recorder.dimensions import table_of
 from recorder.errors import DatabaseError
 from recorder.models import CheckSession, UtcDateTime
 
+LISTED: Final = (
+    *("started_at", "check_name", "status", "time_elapsed_ms"),
+    *("run_locations", "origin", "check_session_id"),
+)
+"""The columns of a list of sessions."""
+
 _READING_STEPS: Final = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 )
@@ -35,6 +41,8 @@ _TYPES: Final[Mapping[str, TypeEngine[Any]]] = MappingProxyType(
     {**dict.fromkeys(_TIMES, UtcDateTime()), **dict.fromkeys(_FLAGS, Boolean())}
 )
 """What columns of our own SQL hold where SQLite knows only text and numbers."""
+
+sqlite3.register_converter("BOOLEAN", lambda stored: stored != b"0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +123,7 @@ def list_sessions(engine: Engine, wanted: SessionFilter) -> list[dict[str, Any]]
     with reading(engine) as connection:
         return _all(
             connection,
-            "SELECT started_at, check_name, status, time_elapsed_ms, run_locations, origin, check_session_id "
-            f"FROM session_history WHERE {' AND '.join(where)} "
+            f"SELECT {', '.join(LISTED)} FROM session_history WHERE {' AND '.join(where)} "
             "ORDER BY started_at DESC, check_session_id DESC LIMIT :limit",
             values,
         )
@@ -158,9 +165,10 @@ def query(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
         driver: Any = connection.connection.driver_connection
         with driver.cursor() as cursor:
-            try:
+            try:  # stream takes a single statement, and no answer that is not rows
                 rows = list(cursor.stream(sql))
             except engine.dialect.loaded_dbapi.Error as error:
+                connection.invalidate()  # after a COPY it cannot be used again
                 first_line = str(error).strip().split("\n", 1)[0]
                 raise DatabaseError(f"database {describe(engine)}: {first_line}") from error
             return _column_names(cursor.description), rows
@@ -169,15 +177,18 @@ def query(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 def _query_sqlite(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """As `query`, on a connection that knows which columns are times and truth values."""
     place, options = engine.dialect.create_connect_args(engine.url)
-    with database_errors(engine), closing(sqlite3.connect(*place, **options, detect_types=sqlite3.PARSE_DECLTYPES)) as db:
+    with (
+        database_errors(engine),
+        closing(sqlite3.connect(*place, **options, detect_types=sqlite3.PARSE_DECLTYPES)) as db,
+    ):
         db.execute("PRAGMA query_only = ON")
         db.set_authorizer(_allow)
         try:
             cursor = db.execute(sql)
         except sqlite3.DatabaseError as error:
-            if "not authorized" not in str(error):
+            if "authoriz" not in str(error):
                 raise
-            raise DatabaseError("a query only reads: this statement would change something") from error
+            raise DatabaseError("a query only reads, and this statement does more: nothing was changed") from error
         return _column_names(cursor.description), [tuple(map(_timed, row)) for row in cursor]
 
 

@@ -129,7 +129,13 @@ def enrol_schedules(db: Session, definitions: Mapping[str, Definition], *, now: 
         if name not in definitions and row.removed_at is None:
             row.removed_at = now
             skip_due(db, row.pk, Reason.CONFIG_REMOVED, now=now)
-    return {name: ScheduleRow(rows[name].pk, name, rows[name].cursor, rows[name].paused) for name in definitions}
+    return {name: _schedule_row(rows[name]) for name in definitions}
+
+
+def stored_definitions(db: Session) -> dict[str, str]:
+    """The canonical JSON of every schedule that is at work, by name."""
+    found = db.execute(select(Schedule.name, Schedule.definition).where(Schedule.removed_at.is_(None)))
+    return dict(found.all())
 
 
 def enrol_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:
@@ -142,13 +148,18 @@ def enrol_schedule(db: Session, name: str, definition: Definition, *, now: datet
     if row.removed_at is not None:
         row.removed_at, row.cursor = None, now
     db.flush()
-    return ScheduleRow(row.pk, row.name, row.cursor, row.paused)
+    return _schedule_row(row)
+
+
+def find_or_add_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:
+    """The schedule's row; it is added if it is not there, and otherwise left as it is."""
+    row = db.scalars(select(Schedule).where(Schedule.name == name)).one_or_none()
+    return enrol_schedule(db, name, definition, now=now) if row is None else _schedule_row(row)
 
 
 def lock_schedule(db: Session, schedule_pk: int) -> ScheduleRow:
     """The schedule's row, held until the transaction ends, so that two daemons do not materialise it at once."""
-    row = db.scalars(select(Schedule).where(Schedule.pk == schedule_pk).with_for_update()).one()
-    return ScheduleRow(row.pk, row.name, row.cursor, row.paused)
+    return _schedule_row(db.scalars(select(Schedule).where(Schedule.pk == schedule_pk).with_for_update()).one())
 
 
 def insert_instants(db: Session, schedule: ScheduleRow, instants: Sequence[Instant], *, cursor: datetime) -> None:
@@ -291,9 +302,10 @@ def settle_fire(
 
     An `ambiguous` fire may still become `triggered` through its own owner, when the answer comes after all.
     """
+    open_states = ("intent", "ambiguous") if state == "triggered" else ("intent",)
     return _change(
         db,
-        and_(Fire.pk == fire.pk, Fire.owner == fire.owner, Fire.state.in_(("intent", "ambiguous"))),
+        and_(Fire.pk == fire.pk, Fire.owner == fire.owner, Fire.state.in_(open_states), Fire.resolved_at.is_(None)),
         state=state,
         reason=reason,
         outcome_at=now,
@@ -314,19 +326,28 @@ def return_fire(db: Session, fire: ClaimedFire, *, not_before: datetime, reason:
     )
 
 
-def orphaned_intents(db: Session, *, owner: UUID, now: datetime, lock_proves: bool) -> list[ClaimedFire]:
-    """Intents whose owner is dead: it can no longer be waiting for the answer.
+def orphaned_intents(
+    db: Session, *, owner: UUID, living: Sequence[UUID], now: datetime, lock_proves: bool
+) -> list[ClaimedFire]:
+    """Intents whose owner can no longer be waiting for the answer.
 
-    `lock_proves`: this process holds the database's lock, so no other daemon lives. Without it, and for commands in the
-    foreground, which take no lock, an owner is dead when its intent is older than any request may last.
+    An intent older than any request may last is an orphan, whoever wrote it. A younger one is when its owner is a
+    daemon that is dead: this process holds the database's lock (`lock_proves`), or the owner is not among the `living`.
+    Commands in the foreground take no lock and sign no roster: only age tells.
     """
     old = Fire.intent_at < now - INTENT_LEASE
-    dead = or_(old, Fire.origin != "manual") if lock_proves else old
-    rows = db.scalars(select(Fire).where(Fire.state == "intent", Fire.owner != owner, dead).with_for_update())
+    young = timedelta(0) if lock_proves else INTENT_LEASE / 2
+    dead = and_(Fire.origin != "manual", Fire.owner != owner, Fire.owner.not_in(living), Fire.intent_at <= now - young)
+    orphans = select(Fire).where(Fire.state == "intent", or_(old, dead)).with_for_update(skip_locked=True)
+    rows = db.scalars(orphans)
     return [
         ClaimedFire(row.pk, cast(UUID, row.owner), row.origin, row.attempt, (row.request_body or "").encode())
         for row in rows
     ]
+
+
+def _schedule_row(row: Schedule) -> ScheduleRow:
+    return ScheduleRow(row.pk, row.name, row.cursor, row.paused)
 
 
 def _free_instant(db: Session, schedule_pk: int | None, now: datetime) -> datetime:

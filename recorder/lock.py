@@ -8,10 +8,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Engine
 
 from recorder.errors import DatabaseError, LockedError
+
+NETWORK_FILE_SYSTEMS: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "fuse.sshfs"}
+)
 
 
 @contextmanager
@@ -24,6 +29,7 @@ def only_daemon(engine: Engine) -> Iterator[None]:
     if path is None:
         yield
         return
+    _refuse_network_storage(path)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -43,6 +49,31 @@ def lock_path(engine: Engine) -> Path | None:
     if engine.dialect.name != "sqlite" or not database or database == ":memory:":
         return None
     return Path(f"{database}.lock")
+
+
+def file_system_of(path: Path, mounts: str) -> str:
+    """The type of the file system that a path lies on, by the text of /proc/self/mounts; "" when it is not known."""
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        _, point, type_, *_ = line.split(" ")
+        point = point.encode().decode("unicode_escape")  # mounts writes a space as \\040
+        if len(point) >= len(best) and path.is_relative_to(point):
+            best, kind = point, type_
+    return kind
+
+
+def _refuse_network_storage(path: Path) -> None:
+    """WAL needs shared memory, and locks that work: over a network SQLite loses data."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text()
+    except OSError:
+        return  # not Linux
+    kind = file_system_of(path.resolve(), mounts)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise DatabaseError(
+            f"{path.name.removesuffix('.lock')} lies on a network file system ({kind}), where SQLite loses data: "
+            "put it on a local disk, or use PostgreSQL"
+        )
 
 
 def _take(descriptor: int, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Turns the time that has passed into fires: every instant between a schedule's cursor and now becomes one row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +10,8 @@ from recorder import ledger
 from recorder.ledger import Instant, Reason, ScheduleRow
 from recorder.schedule import Cadence, count_due_between, due_between, jitter_for, next_due
 from recorder.targets import Target
+
+WhyLate = Callable[[datetime], Reason]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +26,30 @@ class PlannedSchedule:
     misfire_grace: timedelta
     overlap: str
     session_timeout: timedelta
+    cancel_on_timeout: bool
     expect_locations: tuple[str, ...]
 
 
-def materialise(schedule_pk: int, plan: PlannedSchedule, now: datetime, db: Session) -> datetime:
-    """Write the instants in (cursor, now] and return the new cursor; another daemon may have been faster."""
+def materialise(schedule_pk: int, plan: PlannedSchedule, now: datetime, why_late: WhyLate, db: Session) -> datetime:
+    """Write the instants in (cursor, now] and return the new cursor; another daemon may have been faster.
+
+    `why_late` says, given the cursor, what kept the instants after it from being seen in time.
+    """
     row = ledger.lock_schedule(db, schedule_pk)
     if row.cursor >= now:
         return row.cursor
-    ledger.insert_instants(db, row, _instants(row, plan, now), cursor=now)
+    ledger.insert_instants(db, row, _instants(row, plan, now, why_late(row.cursor)), cursor=now)
     return now
 
 
-def _instants(row: ScheduleRow, plan: PlannedSchedule, now: datetime) -> list[Instant]:
+def _instants(row: ScheduleRow, plan: PlannedSchedule, now: datetime, why_late: Reason) -> list[Instant]:
     count, _ = count_due_between(plan.cadence, row.cursor, now)
     instants: list[Instant] = []
     after = row.cursor
     if count > ledger.GAP_LIMIT:
         first = next_due(plan.cadence, row.cursor)
         after = _instant_before_newest(plan.cadence, row.cursor, now)
-        state, reason = ("missed", Reason.DAEMON_DOWN) if plan.misfire == "skip" else ("skipped", Reason.COALESCED)
+        state, reason = ("missed", why_late) if plan.misfire == "skip" else ("skipped", Reason.COALESCED)
         gap_count, _ = count_due_between(plan.cadence, row.cursor, after)
         instants.append(Instant(first, first, state, reason, gap_until=after, gap_count=gap_count))
     due = due_between(plan.cadence, after, now, limit=ledger.GAP_LIMIT)
@@ -51,7 +57,9 @@ def _instants(row: ScheduleRow, plan: PlannedSchedule, now: datetime) -> list[In
         return instants + [Instant(at, at, "skipped", Reason.PAUSED) for at in due]
     return instants + [
         Instant(at, at + jitter_for(plan.name, at, plan.jitter), state, reason)
-        for at, state, reason in misfire_plan(due, now=now, grace=plan.misfire_grace, policy=plan.misfire)
+        for at, state, reason in misfire_plan(
+            due, now=now, grace=plan.misfire_grace, policy=plan.misfire, why_late=why_late
+        )
     ]
 
 
@@ -66,7 +74,7 @@ def _instant_before_newest(cadence: Cadence, after: datetime, until: datetime) -
 
 
 def misfire_plan(
-    instants: Sequence[datetime], *, now: datetime, grace: timedelta, policy: str
+    instants: Sequence[datetime], *, now: datetime, grace: timedelta, policy: str, why_late: Reason
 ) -> list[tuple[datetime, str, Reason | None]]:
     """What becomes of each instant of one catch-up, in order: (instant, state, reason). Pure.
 
@@ -81,5 +89,5 @@ def misfire_plan(
         elif policy == "run_once":
             plan.append((instant, "skipped", Reason.COALESCED))
         else:
-            plan.append((instant, "missed", Reason.DAEMON_DOWN))
+            plan.append((instant, "missed", why_late))
     return plan

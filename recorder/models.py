@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects import postgresql
@@ -166,6 +167,24 @@ class Fire(Base):
     request_sha256: Mapped[str | None]
     gap_until: Mapped[datetime | None]  # a gap row stands for every instant in [scheduled_for, gap_until]
     gap_count: Mapped[int | None]
+    evidence: Mapped[str | None]  # strong | weak | none, of an ambiguous fire that was reconciled
+    reconciled_at: Mapped[datetime | None]
+    resolved_at: Mapped[datetime | None]  # when a person decided what became of an ambiguous fire
+    resolved_by: Mapped[str | None]
+
+
+class RunningDaemon(Base):
+    """A daemon process: it is alive while `seen_at` is young by the database's clock."""
+
+    __tablename__ = "daemons"
+
+    pk: Mapped[int] = _key()
+    owner: Mapped[UUID] = mapped_column(unique=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]
 
 
 class Check(Base):
@@ -244,6 +263,7 @@ class CheckSession(Base):
     final_at: Mapped[datetime | None]
     next_poll_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
+    cancel_on_timeout: Mapped[bool] = mapped_column(default=False, server_default=false())
     missing_since: Mapped[datetime | None]  # first of an unbroken row of 404s for a session that is known
     abandoned_at: Mapped[datetime | None]
     abandoned_reason: Mapped[str | None]  # timeout | gone

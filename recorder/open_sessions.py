@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -29,6 +29,7 @@ class OpenSession:
     settling_since: datetime | None
     missing_since: datetime | None
     abandoned_at: datetime | None
+    cancel_on_timeout: bool = False
 
     def is_past_deadline(self, now: datetime) -> bool:
         """Whether its time is over and nobody has said so yet."""
@@ -57,6 +58,7 @@ def claim_open_sessions(db: Session, *, now: datetime, limit: int, scope: Scope 
             _SESSIONS.c.settling_since,
             _SESSIONS.c.missing_since,
             _SESSIONS.c.abandoned_at,
+            _SESSIONS.c.cancel_on_timeout,
         )
         .where(due)
         .order_by(_SESSIONS.c.next_poll_at, _SESSIONS.c.pk)
@@ -89,9 +91,13 @@ def release(db: Session, session_pks: Iterable[int], *, now: datetime) -> None:
     db.execute(update(_SESSIONS).where(open_ones).values(next_poll_at=now))
 
 
-def resume(db: Session, *, now: datetime) -> int:
-    """End the leases of a dead process at once; only for the sole daemon of a database. How many were waiting."""
-    leased = (_SESSIONS.c.next_poll_at > now) & (_SESSIONS.c.next_poll_at <= now + LEASE)
+def resume(db: Session, *, now: datetime, stepped_back_s: float = 0.0) -> int:
+    """End the leases of a dead process, or of a clock that was set back, at once; for the sole daemon of a database.
+
+    Returns how many sessions are followed.
+    """
+    until = now + LEASE + timedelta(seconds=stepped_back_s)
+    leased = (_SESSIONS.c.next_poll_at > now) & (_SESSIONS.c.next_poll_at <= until)
     db.execute(update(_SESSIONS).where(leased).values(next_poll_at=now))
     return db.scalar(select(func.count()).where(_SESSIONS.c.next_poll_at.is_not(None))) or 0
 

@@ -18,6 +18,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from recorder.errors import RecorderError
+
 
 def say(text: str) -> None:
     """Lines for a person, on stderr, above a progress display; the text is shown as it stands."""
@@ -26,12 +28,17 @@ def say(text: str) -> None:
 
 
 def put(text: str) -> None:
-    """Lines for a machine, on stdout; a reader that has gone (`recorder query ... | head`) is no error."""
+    """Lines for a machine, on stdout; a reader that has gone (`recorder query ... | head`) is no error.
+
+    Raises RecorderError when they cannot be written, on a full disk.
+    """
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails once more when it leaves
+        if not isinstance(error, BrokenPipeError):
+            raise RecorderError(f"the output cannot be written: {error.strerror}") from error
 
 
 def print_json(document: object) -> None:

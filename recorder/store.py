@@ -16,13 +16,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, case, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from recorder.dimensions import check_keys, location_keys, location_set_keys, table_of, upserting
-from recorder.models import CheckResult, CheckSession, ContractSurprise, Payload
-from recorder.outcomes import Outcome, result_outcome, session_outcome
-from recorder.payloads import Malformed, ResultSnapshot, SessionSnapshot
+from recorder.models import CheckSession, ContractSurprise, Payload
+from recorder.outcomes import session_outcome
+from recorder.payloads import Malformed, SessionSnapshot
+from recorder.result_store import PlacedResults, record_results
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Recording:
     fire_pk: int | None = None
     next_poll_at: datetime | None = None
     deadline_at: datetime | None = None
+    cancel_on_timeout: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +68,12 @@ class Written:
 
 
 class _Placed(NamedTuple):
-    """One recording with the key and the state of its session's row after the upsert."""
+    """One answer with the key and the state of its session's row after the upsert."""
 
-    recording: Recording
+    snapshot: SessionSnapshot
     session_pk: int
     status: str
     is_stale: bool
-
-
-class _KnownResult(NamedTuple):
-    """What is needed of a result to tell which attempts belong to which FINAL."""
-
-    check_result_id: UUID
-    run_location_pk: int
-    result_type: str | None
 
 
 def record_sessions(db: Session, recordings: Sequence[Recording], *, now: datetime) -> Written:
@@ -129,8 +123,10 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     before = _session_rows(db, snapshots)
     _upsert_sessions(db, [_session_row(r, checks, sets, now) for r in batch], no_locations=sets.get(()))
     after = _session_rows(db, snapshots)
-    placed = [_placed(recording, after) for recording in batch]
-    added = _record_results(db, placed, locations)
+    placed = [_placed(snapshot, after) for snapshot in snapshots]
+    added = record_results(
+        db, [PlacedResults(one.session_pk, one.status, one.is_stale, one.snapshot.results) for one in placed], locations
+    )
     _upsert_payloads(db, placed, now)
     _count_surprises(db, snapshots, now)
     closed = sum(
@@ -178,6 +174,7 @@ def _session_row(
         "final_at": now if recording.closes else None,
         "next_poll_at": None if recording.closes else recording.next_poll_at,
         "deadline_at": recording.deadline_at,
+        "cancel_on_timeout": recording.cancel_on_timeout,
     }
 
 
@@ -221,126 +218,9 @@ def _upsert_sessions(db: Session, rows: list[dict[str, Any]], *, no_locations: i
     )
 
 
-def _placed(recording: Recording, rows: Mapping[UUID, Any]) -> _Placed:
-    row = rows[recording.snapshot.check_session_id]
-    return _Placed(recording, row.pk, row.status, is_stale=row.outcome is not None and not recording.snapshot.is_final)
-
-
-def _record_results(db: Session, placed: Sequence[_Placed], locations: Mapping[str, int]) -> int:
-    """Write the results and give every FINAL its number of attempts; how many results are new."""
-    known = _known_results(db, [entry.session_pk for entry in placed])
-    fresh: list[dict[str, Any]] = []
-    gaps: list[dict[str, Any]] = []
-    corrections: list[dict[str, Any]] = []
-    added = 0
-    for entry in placed:
-        stored = known.get(entry.session_pk, {})
-        results = entry.recording.snapshot.results
-        together = stored | {r.check_result_id: _known_result(r, locations) for r in results}
-        attempts = attempts_of_finals(together.values())
-        added += len(together) - len(stored)
-        rows = [_result_row(entry, result, locations, attempts) for result in results]
-        (gaps if entry.is_stale else fresh).extend(rows)
-        named = {result.check_result_id for result in results}
-        corrections += [{"id_": key, "n": n} for key, n in attempts.items() if key in stored and key not in named]
-    _upsert_results(db, fresh, gaps)
-    _correct_stored(db, placed, corrections)
-    return added
-
-
-def _known_results(db: Session, session_pks: Sequence[int]) -> dict[int, dict[UUID, _KnownResult]]:
-    results = table_of(CheckResult)
-    found: dict[int, dict[UUID, _KnownResult]] = {}
-    rows = db.execute(
-        select(results.c.session_pk, results.c.check_result_id, results.c.run_location_pk, results.c.result_type).where(
-            results.c.session_pk.in_(session_pks)
-        )
-    )
-    for session_pk, check_result_id, run_location_pk, result_type in rows:
-        found.setdefault(session_pk, {})[check_result_id] = _KnownResult(check_result_id, run_location_pk, result_type)
-    return found
-
-
-def _known_result(result: ResultSnapshot, locations: Mapping[str, int]) -> _KnownResult:
-    return _KnownResult(result.check_result_id, locations[result.run_location], result.result_type)
-
-
-def attempts_of_finals(results: Iterable[_KnownResult]) -> dict[UUID, int]:
-    """How many attempts belong to each FINAL of one session.
-
-    An ATTEMPT belongs to the FINAL of the location where it ran, or to the only FINAL there is: a round-robin check may
-    retry elsewhere (statistics, section 3).
-    """
-    listed = list(results)
-    finals = [result for result in listed if result.result_type == "FINAL"]
-    tries = Counter(result.run_location_pk for result in listed if result.result_type == "ATTEMPT")
-    if len(finals) == 1:
-        return {finals[0].check_result_id: tries.total()}
-    return {final.check_result_id: tries[final.run_location_pk] for final in finals}
-
-
-def _result_row(
-    entry: _Placed, result: ResultSnapshot, locations: Mapping[str, int], attempts: Mapping[UUID, int]
-) -> dict[str, Any]:
-    return {
-        "check_result_id": result.check_result_id,
-        "session_pk": entry.session_pk,
-        "run_location_pk": locations[result.run_location],
-        "result_type": result.result_type,
-        "has_errors": result.has_errors,
-        "has_failures": result.has_failures,
-        "is_degraded": result.is_degraded,
-        "aborted": result.aborted,
-        "is_cancelled": result.is_cancelled,
-        "outcome": result_outcome(
-            session_status=entry.status,
-            has_errors=result.has_errors,
-            has_failures=result.has_failures,
-            is_degraded=result.is_degraded,
-            aborted=result.aborted,
-            is_cancelled=result.is_cancelled,
-        ),
-        "attempts": attempts.get(result.check_result_id, 0),
-        "response_time_ms": result.response_time_ms,
-        "started_at": result.started_at,
-        "stopped_at": result.stopped_at,
-    }
-
-
-def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[str, Any]]) -> None:
-    table = table_of(CheckResult)
-    insert = upserting(db, table)
-    if fresh:
-        kept_when_absent = (
-            *("result_type", "has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled"),
-            *("response_time_ms", "started_at", "stopped_at"),
-        )
-        changes: dict[str, Any] = {name: _coalesced(table, insert.excluded, name) for name in kept_when_absent}
-        changes |= {"outcome": insert.excluded.outcome, "attempts": insert.excluded.attempts}
-        statement = insert.on_conflict_do_update(
-            index_elements=[table.c.check_result_id],
-            set_=changes,
-            where=table.c.session_pk == insert.excluded.session_pk,
-        )
-        db.execute(statement, sorted(fresh, key=lambda row: row["check_result_id"]))
-    if gaps:
-        db.execute(insert.on_conflict_do_nothing(), sorted(gaps, key=lambda row: row["check_result_id"]))
-
-
-def _coalesced(table: Table, excluded: Any, column: str) -> ColumnElement[Any]:
-    return func.coalesce(excluded[column], table.c[column])
-
-
-def _correct_stored(db: Session, placed: Sequence[_Placed], corrections: Sequence[Mapping[str, Any]]) -> None:
-    """Mend results that this answer does not repeat: their attempts may have grown, their session may be void."""
-    table = table_of(CheckResult)
-    for correction in corrections:
-        changed = (table.c.check_result_id == correction["id_"]) & (table.c.attempts != correction["n"])
-        db.execute(update(table).where(changed).values(attempts=correction["n"]))
-    cancelled = [entry.session_pk for entry in placed if entry.status == "CANCELLED"]
-    if cancelled:
-        stale = table.c.session_pk.in_(cancelled) & (table.c.outcome != Outcome.VOID)
-        db.execute(update(table).where(stale).values(outcome=Outcome.VOID))
+def _placed(snapshot: SessionSnapshot, rows: Mapping[UUID, Any]) -> _Placed:
+    row = rows[snapshot.check_session_id]
+    return _Placed(snapshot, row.pk, row.status, is_stale=row.outcome is not None and not snapshot.is_final)
 
 
 def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> None:
@@ -352,7 +232,7 @@ def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> N
             "kind": "session",
             "session_pk": entry.session_pk,
             "received_at": now,
-            "body": zlib.compress(entry.recording.snapshot.raw),
+            "body": zlib.compress(entry.snapshot.raw),
         }
         for entry in placed
         if not entry.is_stale

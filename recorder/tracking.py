@@ -152,6 +152,8 @@ class Tracker:
 
     def _ask(self, client: ChecklyClient, session: OpenSession) -> Answer:
         try:
+            if session.cancel_on_timeout and session.is_past_deadline(self._now()):
+                client.cancel_session(session.check_session_id)
             return client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
         except ChecklyError as error:
             if isinstance(error, TryLater) and error.reason == "rate_limited":

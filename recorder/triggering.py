@@ -24,6 +24,7 @@ from recorder.checkly import ChecklyClient
 from recorder.claiming import claim_next
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
+from recorder.enrolling import enrol_together
 from recorder.errors import (
     ChecklyError,
     DatabaseError,
@@ -38,6 +39,7 @@ from recorder.ledger import ClaimedFire, Definition, Reason
 from recorder.materialising import PlannedSchedule, materialise
 from recorder.pacing import first_poll_at
 from recorder.payloads import Malformed, TriggerAnswer, parse_trigger_answer
+from recorder.roster import colleagues
 from recorder.schedule import next_due
 from recorder.spool import Spool, SpooledAnswer, TornFile
 from recorder.store import Recording, record_malformed, record_sessions
@@ -45,9 +47,19 @@ from recorder.targets import Target
 
 STALL_LIMIT_S: Final = 5.0
 """Seconds between the intent's commit and the request; after a longer sleep of the machine nothing is sent."""
+CANCELLABLE: Final = "PLAYWRIGHT"
+"""The only type of check whose sessions obey a cancel."""
 RESEND_AFTER: Final = timedelta(seconds=5)
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """How long the sessions of a fire are followed, and whether Checkly is asked to cancel what runs longer."""
+
+    timeout: timedelta
+    cancel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +97,23 @@ class Triggering:
         self._now = now
         self._monotonic = monotonic
         self._stop = stop
+        self._started_at = now()
+        self._trouble: tuple[datetime, Reason] | None = None
         self._plans: dict[int, PlannedSchedule] = {}
         self._cursors: dict[int, datetime] = {}
 
     def enrol(self, schedules: Mapping[str, PlannedSchedule], definitions: Mapping[str, Definition]) -> None:
-        """Take these schedules as the ones to trigger, and write them down."""
-        rows = transact(self._engine, lambda db: ledger.enrol_schedules(db, definitions, now=self._now()))
+        """Take these schedules as the ones to trigger, and write them down.
+
+        Raises ConfigError, and changes nothing, when another daemon at work on this database was told otherwise.
+        """
+        rows = transact(self._engine, lambda db: enrol_together(db, definitions, owner=self._owner, now=self._now()))
+        self._cursors = {row.pk: row.cursor for row in rows.values()}  # before the plans: senders may be at work
         self._plans = {rows[name].pk: plan for name, plan in schedules.items()}
-        self._cursors = {row.pk: row.cursor for row in rows.values()}
 
     def enrol_one(self, name: str, plan: PlannedSchedule, definition: Definition) -> None:
-        """Take one schedule, without saying anything about the others; for a command beside a running daemon."""
-        row = transact(self._engine, lambda db: ledger.enrol_schedule(db, name, definition, now=self._now()))
+        """Take one schedule for a command beside a running daemon; what is written about it already stands."""
+        row = transact(self._engine, lambda db: ledger.find_or_add_schedule(db, name, definition, now=self._now()))
         self._plans[row.pk] = plan
         self._cursors[row.pk] = row.cursor
 
@@ -113,13 +130,20 @@ class Triggering:
         now = self._now()
         for schedule_pk, plan in self._plans.items():
             if next_due(plan.cadence, self._cursors[schedule_pk]) <= now:
-                self._cursors[schedule_pk] = transact(self._engine, partial(materialise, schedule_pk, plan, now))
+                self._cursors[schedule_pk] = transact(
+                    self._engine, partial(materialise, schedule_pk, plan, now, self._why_late)
+                )
 
-    def next_wake(self) -> datetime | None:
-        """The next instant at which a schedule is due; None without schedules."""
-        return min((next_due(plan.cadence, self._cursors[pk]) for pk, plan in self._plans.items()), default=None)
+    def note_trouble(self, reason: Reason) -> None:
+        """Remember what has just kept this process from its work: instants missed meanwhile carry it as reason."""
+        self._trouble = (self._now(), reason)
 
-    def trigger_now(self, target: Target, *, session_timeout: timedelta, schedule: str | None, origin: str) -> Sent:
+    def _why_late(self, cursor: datetime) -> Reason:
+        if cursor < self._started_at:
+            return Reason.DAEMON_DOWN
+        return self._trouble[1] if self._trouble is not None and self._trouble[0] >= cursor else Reason.STALLED
+
+    def trigger_now(self, target: Target, *, follow: Follow, schedule: str | None, origin: str) -> Sent:
         """Send one trigger that is asked for here and now; it is never repeated, whatever happens to it."""
         body = target.request_body()
         schedule_pk = next((pk for pk, plan in self._plans.items() if plan.name == schedule), None)
@@ -131,9 +155,7 @@ class Triggering:
                 ledger.open_intent, owner=self._owner, origin=origin, body=body, now=now, schedule_pk=schedule_pk
             )
             fire = transact(self._engine, intent)
-            return self._post(
-                client, fire, target, claimed_at=claimed_at, session_timeout=session_timeout, may_return=False
-            )
+            return self._post(client, fire, target, claimed_at=claimed_at, follow=follow, may_return=False)
 
     def replay_spool(self, *, older_than: timedelta = timedelta(0)) -> int:
         """Write the answers that were received and could not be committed; how many there were.
@@ -148,20 +170,26 @@ class Triggering:
             if self._now() - answer.received_at < older_than:
                 continue
             fire = ClaimedFire(answer.fire_pk, answer.owner, answer.origin, 0, b"")
-            sent = self._write_answer(fire, answer, session_timeout=timedelta(hours=1))
+            sent = self._write_answer(fire, answer, Follow(timedelta(hours=1)))
             log.warning("answer replayed from the spool", fire=answer.fire_pk, state=sent.state)
             self._spool.forget(path)
             replayed += 1
         return replayed
 
     def give_up_orphans(self, *, lock_proves: bool) -> int:
-        """Make the intents of dead owners ambiguous, never due: their request may have been acted on. How many."""
+        """Make intents that nobody can answer for ambiguous, never due: they may have been acted on. How many.
+
+        Those of dead owners are `owner_lost`; an old one of this process, whose outcome never reached the database and
+        is not in the spool, is `commit_lost`.
+        """
         now = self._now()
 
         def work(db: Session) -> int:
-            orphans = ledger.orphaned_intents(db, owner=self._owner, now=now, lock_proves=lock_proves)
+            others = () if lock_proves else tuple(one.owner for one in colleagues(db, owner=self._owner, now=now))
+            orphans = ledger.orphaned_intents(db, owner=self._owner, living=others, now=now, lock_proves=lock_proves)
             for fire in orphans:
-                ledger.settle_fire(db, fire, state="ambiguous", reason=Reason.OWNER_LOST, now=now)
+                reason = Reason.COMMIT_LOST if fire.owner == self._owner else Reason.OWNER_LOST
+                ledger.settle_fire(db, fire, state="ambiguous", reason=reason, now=now)
             return len(orphans)
 
         return transact(self._engine, work)
@@ -188,7 +216,7 @@ class Triggering:
                 fire,
                 plan.target,
                 claimed_at=claimed_at,
-                session_timeout=plan.session_timeout,
+                follow=Follow(plan.session_timeout, cancel=plan.cancel_on_timeout),
                 may_return=True,
             )
         log.info(
@@ -208,7 +236,7 @@ class Triggering:
         target: Target,
         *,
         claimed_at: float,
-        session_timeout: timedelta,
+        follow: Follow,
         may_return: bool,
     ) -> Sent:
         """Send the one request of this intent, unless the machine slept since `claimed_at` (monotonic seconds)."""
@@ -226,7 +254,7 @@ class Triggering:
             return self._settle(fire, "no_match", None, http_status=answer.http_status)
         spooled = SpooledAnswer(fire.pk, fire.owner, fire.origin, self._now(), answer.http_status, answer.raw)
         path = self._keep(spooled)
-        sent = self._write_answer(fire, spooled, session_timeout=session_timeout)
+        sent = self._write_answer(fire, spooled, follow)
         if path is not None:
             self._spool.forget(path)
         return sent
@@ -274,15 +302,13 @@ class Triggering:
         transact(self._engine, work)
         return Sent(fire.pk, state, reason, error=error)
 
-    def _write_answer(self, fire: ClaimedFire, spooled: SpooledAnswer, *, session_timeout: timedelta) -> Sent:
+    def _write_answer(self, fire: ClaimedFire, spooled: SpooledAnswer, follow: Follow) -> Sent:
         try:
             answer = parse_trigger_answer(spooled.body, http_status=spooled.http_status)
         except MalformedPayload as error:
             unreadable = PerhapsSent(str(error), reason=Reason.BAD_BODY, body=spooled.body)
             return self._settle(fire, "ambiguous", Reason.BAD_BODY, error=unreadable, raw=spooled.body)
-        return transact(
-            self._engine, lambda db: _write_outcome(db, fire, answer, now=self._now(), session_timeout=session_timeout)
-        )
+        return transact(self._engine, lambda db: _write_outcome(db, fire, answer, follow, now=self._now()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,9 +319,7 @@ class _Step:
     sent: Sent | None = None
 
 
-def _write_outcome(
-    db: Session, fire: ClaimedFire, answer: TriggerAnswer, *, now: datetime, session_timeout: timedelta
-) -> Sent:
+def _write_outcome(db: Session, fire: ClaimedFire, answer: TriggerAnswer, follow: Follow, *, now: datetime) -> Sent:
     """Write the fire's state and all its sessions; the caller's transaction makes them one."""
     record_malformed(db, answer.malformed, now=now, fire_pk=fire.pk)
     state, reason = ("triggered", None) if answer.sessions else ("ambiguous", Reason.BAD_BODY)
@@ -315,7 +339,8 @@ def _write_outcome(
             closes=False,
             fire_pk=fire.pk,
             next_poll_at=first_poll_at(snapshot.check_type, now=now),
-            deadline_at=now + session_timeout,
+            deadline_at=now + follow.timeout,
+            cancel_on_timeout=follow.cancel and snapshot.check_type == CANCELLABLE,
         )
         for snapshot in answer.sessions
     ]

@@ -13,6 +13,7 @@ from recorder.access import ChecklyAccess
 from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
 from recorder.clock import Clock, Monotonic, monotonic, utc_now
+from recorder.clocks import DatabaseClock
 from recorder.config import ScheduleSettings, Settings, access_problems, definition
 from recorder.errors import ConfigError
 from recorder.ledger import Definition
@@ -37,6 +38,8 @@ class Parts:
     owner: UUID
     stop: threading.Event
     now: Clock
+    """The clock that leases and lateness are judged by: the database's, where several daemons may share one."""
+    wall: Clock
     monotonic: Monotonic
 
     def new_client(self) -> ChecklyClient:
@@ -79,11 +82,13 @@ class Parts:
         return {one.name: Definition(definition(one), one.paused) for one in self.settings.schedules}
 
 
-def build(settings: Settings, engine: Engine, *, now: Clock = utc_now, monotonic: Monotonic = monotonic) -> Parts:
+def build(settings: Settings, engine: Engine, *, now: Clock | None = None, monotonic: Monotonic = monotonic) -> Parts:
     """The parts for these settings. Raises ConfigError when the key or the account is missing or unusable."""
+    if now is None:
+        now = utc_now if engine.dialect.name == "sqlite" else DatabaseClock(engine, monotonic=monotonic)
     access = checkly_access(settings)
     budget = RequestBudget(settings.checkly.requests_per_minute, monotonic=monotonic)
-    return Parts(settings, engine, access, budget, uuid4(), threading.Event(), now, monotonic)
+    return Parts(settings, engine, access, budget, uuid4(), threading.Event(), now, utc_now, monotonic)
 
 
 def checkly_access(settings: Settings) -> ChecklyAccess:
@@ -115,5 +120,6 @@ def planned(schedule: ScheduleSettings) -> PlannedSchedule:
         misfire_grace=schedule.misfire_grace,
         overlap=schedule.overlap,
         session_timeout=schedule.session_timeout,
+        cancel_on_timeout=schedule.cancel_on_timeout,
         expect_locations=schedule.expect_locations,
     )

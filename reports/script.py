@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import pandas as pd
+from sqlalchemy import Engine
 
 from recorder.clock import utc_now
-from recorder.db import open_engine
-from recorder.errors import RecorderError, UsageError
+from recorder.db import missing_sqlite_file, open_engine
+from recorder.errors import DatabaseError, RecorderError, UsageError
 from reports import tables
 from reports.csv_files import csv_text
 from reports.flakiness import PARTITION
@@ -43,12 +44,21 @@ def print_table(measure: str, description: str | None, arguments: Sequence[str] 
     options = parser.parse_args(arguments)
     compute, columns = _TABLES[measure]
     try:
-        table = compute(load_history(open_engine(options.database), _window(options)))
+        window = _window(options)
+        table = compute(load_history(_existing(options.database), window))
     except RecorderError as error:
         print(f"{measure}: {error}", file=sys.stderr)  # noqa: T201  the script's one line about what is wrong
         return error.exit_code
     sys.stdout.write(csv_text(table, columns))
     return 0
+
+
+def _existing(url: str) -> Engine:
+    """The database as it is: a mistyped name must not leave an empty file behind."""
+    missing = missing_sqlite_file(url)
+    if missing is not None:
+        raise DatabaseError(f"there is no database {missing}")
+    return open_engine(url)
 
 
 def _parser(measure: str, description: str | None) -> argparse.ArgumentParser:

@@ -22,18 +22,18 @@ from recorder.models import Base
 from tests.factories import dump, record, rows, session
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAD = "0001"
-NEXT_REVISION = '''\
+HEAD = str(ScriptDirectory(str(ROOT / "migrations")).get_current_head())
+NEXT_REVISION = f'''\
 """A revision of tomorrow; SQLite can only do this by rebuilding a table that others point at.
 
-Revision: 9999, after: 0001
+Revision: 9999, after: {HEAD}
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "9999"
-down_revision = "0001"
+down_revision = "{HEAD}"
 branch_labels = None
 depends_on = None
 
@@ -145,7 +145,7 @@ def test_a_database_of_a_newer_recorder_is_refused(engine: Engine) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     before = dump(engine)
 
-    with pytest.raises(DatabaseError, match=r"schema 9999, newer than this recorder knows \(0001\)"):
+    with pytest.raises(DatabaseError, match=rf"schema 9999, newer than this recorder knows \({HEAD}\)"):
         db.upgrade(engine)
 
     assert dump(engine) == before

@@ -58,3 +58,11 @@ def test_bad_input_is_one_line_and_an_exit_code(
     assert (answer, printed.out) == (code, "")
     assert printed.err.count("\n") == 1
     assert printed.err.startswith("elapsed: ")
+
+
+def test_a_mistyped_database_is_not_created(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be found empty the next time."""
+    assert print_table("elapsed", "", [f"sqlite:///{tmp_path / 'histroy.db'}"]) == 5
+
+    assert "there is no database" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,7 @@ from recorder.pacing import LEASE
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.store import Postponement
 from recorder.targets import Target
+from recorder.triggering import Follow
 from tests.factories import NOW, open_session, record, rows, session
 from tests.recording import Harness, harness
 
@@ -30,7 +31,7 @@ def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
 def trigger(recorder: Harness) -> tuple[UUID, ...]:
     """Start sessions and let their first question be due."""
     hour = timedelta(hours=1)
-    sent = recorder.triggering.trigger_now(CRITICAL, session_timeout=hour, schedule=None, origin="manual")
+    sent = recorder.triggering.trigger_now(CRITICAL, follow=Follow(hour), schedule=None, origin="manual")
     recorder.clock.advance(seconds=20)
     return sent.sessions
 

@@ -17,6 +17,7 @@ from recorder.payloads import TriggerAnswer
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.spool import SpooledAnswer
 from recorder.targets import Target
+from recorder.triggering import Follow
 from tests.factories import NOW, rows
 from tests.recording import Harness, harness, schedule
 
@@ -314,7 +315,7 @@ def test_a_cut_spool_file_is_left_alone_and_the_rest_goes_on(recorder: Harness) 
 
 def test_a_trigger_by_hand_is_a_fire_and_is_sent_once(recorder: Harness) -> None:
     sent = recorder.triggering.trigger_now(
-        Target((("critical",),)), session_timeout=HOUR, schedule=None, origin="manual"
+        Target((("critical",),)), follow=Follow(HOUR), schedule=None, origin="manual"
     )
 
     assert sent.state == "triggered"
@@ -326,7 +327,7 @@ def test_a_refused_trigger_by_hand_carries_the_error(recorder: Harness) -> None:
     recorder.checkly.inject(Fault(kind=FaultKind.STATUS, status=401))
 
     sent = recorder.triggering.trigger_now(
-        Target((("critical",),)), session_timeout=HOUR, schedule="prod", origin="manual"
+        Target((("critical",),)), follow=Follow(HOUR), schedule="prod", origin="manual"
     )
 
     assert isinstance(sent.error, Refused)
@@ -337,7 +338,7 @@ def test_a_trigger_by_hand_that_cannot_connect_is_not_left_due(engine: Engine, t
     """Nobody waits for it any more: a request that leaves minutes later would surprise."""
     with harness(engine, tmp_path) as recorder:
         gone = recorder
-    sent = gone.triggering.trigger_now(Target((("critical",),)), session_timeout=HOUR, schedule=None, origin="manual")
+    sent = gone.triggering.trigger_now(Target((("critical",),)), follow=Follow(HOUR), schedule=None, origin="manual")
 
     assert isinstance(sent.error, NotSent)
     assert gone.fires() == ["missed: network"]
@@ -345,7 +346,7 @@ def test_a_trigger_by_hand_that_cannot_connect_is_not_left_due(engine: Engine, t
 
 def test_an_empty_target_never_reaches_the_ledger(recorder: Harness) -> None:
     with pytest.raises(ConfigError):
-        recorder.triggering.trigger_now(Target(), session_timeout=HOUR, schedule=None, origin="manual")
+        recorder.triggering.trigger_now(Target(), follow=Follow(HOUR), schedule=None, origin="manual")
 
     assert recorder.fires() == []
     assert recorder.triggers_received() == 0

@@ -1,0 +1,156 @@
+"""Every write of results. Takes a `Session`, never commits; `store.py` calls it for the sessions it has written."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, func, select, update
+from sqlalchemy.orm import Session
+
+from recorder.dimensions import table_of, upserting
+from recorder.models import CheckResult
+from recorder.outcomes import Outcome, result_outcome
+from recorder.payloads import ResultSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedResults:
+    """The results of one answer, with the key and the status of the session's row after the answer was written.
+
+    `is_stale`: the answer is of a running session that is final already.
+    """
+
+    session_pk: int
+    status: str
+    is_stale: bool
+    results: tuple[ResultSnapshot, ...]
+
+
+class _KnownResult(NamedTuple):
+    """What is needed of a result to tell which attempts belong to which FINAL."""
+
+    check_result_id: UUID
+    run_location_pk: int
+    result_type: str | None
+
+
+def record_results(db: Session, placed: Sequence[PlacedResults], locations: Mapping[str, int]) -> int:
+    """Write the results and give every FINAL its number of attempts; how many results are new.
+
+    `locations` holds the key of each location named. The sessions' rows are written already.
+    """
+    known = _known_results(db, [entry.session_pk for entry in placed])
+    fresh: list[dict[str, Any]] = []
+    gaps: list[dict[str, Any]] = []
+    corrections: list[dict[str, Any]] = []
+    added = 0
+    for entry in placed:
+        stored = known.get(entry.session_pk, {})
+        results = entry.results
+        together = stored | {r.check_result_id: _known_result(r, locations) for r in results}
+        attempts = attempts_of_finals(together.values())
+        added += len(together) - len(stored)
+        rows = [_result_row(entry, result, locations, attempts) for result in results]
+        (gaps if entry.is_stale else fresh).extend(rows)
+        named = {result.check_result_id for result in results}
+        corrections += [{"id_": key, "n": n} for key, n in attempts.items() if key in stored and key not in named]
+    _upsert_results(db, fresh, gaps)
+    _correct_stored(db, placed, corrections)
+    return added
+
+
+def _known_results(db: Session, session_pks: Sequence[int]) -> dict[int, dict[UUID, _KnownResult]]:
+    results = table_of(CheckResult)
+    found: dict[int, dict[UUID, _KnownResult]] = {}
+    rows = db.execute(
+        select(results.c.session_pk, results.c.check_result_id, results.c.run_location_pk, results.c.result_type).where(
+            results.c.session_pk.in_(session_pks)
+        )
+    )
+    for session_pk, check_result_id, run_location_pk, result_type in rows:
+        found.setdefault(session_pk, {})[check_result_id] = _KnownResult(check_result_id, run_location_pk, result_type)
+    return found
+
+
+def _known_result(result: ResultSnapshot, locations: Mapping[str, int]) -> _KnownResult:
+    return _KnownResult(result.check_result_id, locations[result.run_location], result.result_type)
+
+
+def attempts_of_finals(results: Iterable[_KnownResult]) -> dict[UUID, int]:
+    """How many attempts belong to each FINAL of one session.
+
+    An ATTEMPT belongs to the FINAL of the location where it ran, or to the only FINAL there is: a round-robin check may
+    retry elsewhere (statistics, section 3).
+    """
+    listed = list(results)
+    finals = [result for result in listed if result.result_type == "FINAL"]
+    tries = Counter(result.run_location_pk for result in listed if result.result_type == "ATTEMPT")
+    if len(finals) == 1:
+        return {finals[0].check_result_id: tries.total()}
+    return {final.check_result_id: tries[final.run_location_pk] for final in finals}
+
+
+def _result_row(
+    entry: PlacedResults, result: ResultSnapshot, locations: Mapping[str, int], attempts: Mapping[UUID, int]
+) -> dict[str, Any]:
+    return {
+        "check_result_id": result.check_result_id,
+        "session_pk": entry.session_pk,
+        "run_location_pk": locations[result.run_location],
+        "result_type": result.result_type,
+        "has_errors": result.has_errors,
+        "has_failures": result.has_failures,
+        "is_degraded": result.is_degraded,
+        "aborted": result.aborted,
+        "is_cancelled": result.is_cancelled,
+        "outcome": result_outcome(
+            session_status=entry.status,
+            has_errors=result.has_errors,
+            has_failures=result.has_failures,
+            is_degraded=result.is_degraded,
+            aborted=result.aborted,
+            is_cancelled=result.is_cancelled,
+        ),
+        "attempts": attempts.get(result.check_result_id, 0),
+        "response_time_ms": result.response_time_ms,
+        "started_at": result.started_at,
+        "stopped_at": result.stopped_at,
+    }
+
+
+def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[str, Any]]) -> None:
+    table = table_of(CheckResult)
+    insert = upserting(db, table)
+    if fresh:
+        kept_when_absent = (
+            *("result_type", "has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled"),
+            *("response_time_ms", "started_at", "stopped_at"),
+        )
+        changes: dict[str, Any] = {name: _coalesced(table, insert.excluded, name) for name in kept_when_absent}
+        changes |= {"outcome": insert.excluded.outcome, "attempts": insert.excluded.attempts}
+        statement = insert.on_conflict_do_update(
+            index_elements=[table.c.check_result_id],
+            set_=changes,
+            where=table.c.session_pk == insert.excluded.session_pk,
+        )
+        db.execute(statement, sorted(fresh, key=lambda row: row["check_result_id"]))
+    if gaps:
+        db.execute(insert.on_conflict_do_nothing(), sorted(gaps, key=lambda row: row["check_result_id"]))
+
+
+def _coalesced(table: Table, excluded: Any, column: str) -> ColumnElement[Any]:
+    return func.coalesce(excluded[column], table.c[column])
+
+
+def _correct_stored(db: Session, placed: Sequence[PlacedResults], corrections: Sequence[Mapping[str, Any]]) -> None:
+    """Mend results that this answer does not repeat: their attempts may have grown, their session may be void."""
+    table = table_of(CheckResult)
+    for correction in corrections:
+        changed = (table.c.check_result_id == correction["id_"]) & (table.c.attempts != correction["n"])
+        db.execute(update(table).where(changed).values(attempts=correction["n"]))
+    cancelled = [entry.session_pk for entry in placed if entry.status == "CANCELLED"]
+    if cancelled:
+        stale = table.c.session_pk.in_(cancelled) & (table.c.outcome != Outcome.VOID)
+        db.execute(update(table).where(stale).values(outcome=Outcome.VOID))
