@@ -187,6 +187,7 @@ class Daemon:
                 log.exception("sending failed")
 
     def _shut_down(self, senders: list[threading.Thread]) -> None:
+        log.info("stopping: no new triggers, what is under way ends first")
         last_resort = threading.Timer(STOP_WITHIN_S, os._exit, args=(0,))
         last_resort.daemon = True
         last_resort.start()

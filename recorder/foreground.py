@@ -7,10 +7,14 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
+from recorder.ambiguous import drop_evidence
 from recorder.db import transact
 from recorder.errors import ChecklyError
 from recorder.lock import lock_path, only_daemon
 from recorder.open_sessions import Scope, awaited_count, resume
+from recorder.pacing import SETTLING
 from recorder.payloads import SessionSnapshot
 from recorder.store import Recording, record_sessions
 from recorder.targets import Target
@@ -102,7 +106,8 @@ def follow(
 
 def _record_one(parts: Parts, snapshot: SessionSnapshot, timeout: timedelta) -> None:
     now = parts.now()
-    closes = snapshot.is_final and not snapshot.missing_locations
+    settled = snapshot.stopped_at is not None and now - snapshot.stopped_at >= SETTLING
+    closes = snapshot.is_final and (settled or not snapshot.missing_locations)
     recording = Recording(
         snapshot,
         "manual",
@@ -110,4 +115,9 @@ def _record_one(parts: Parts, snapshot: SessionSnapshot, timeout: timedelta) -> 
         next_poll_at=None if closes else now,
         deadline_at=now + timeout,
     )
-    transact(parts.engine, lambda db: record_sessions(db, [recording], now=now))
+
+    def write(db: Session) -> None:
+        drop_evidence(db, [result.check_result_id for result in snapshot.results])
+        record_sessions(db, [recording], now=now)
+
+    transact(parts.engine, write)

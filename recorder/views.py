@@ -21,6 +21,7 @@ VIEWS: Final[dict[str, str]] = {
     "fire_history": """
         SELECT f.pk AS fire_id, sc.name AS schedule_name, f.origin, f.scheduled_for, f.state, f.reason, f.attempt,
                f.intent_at, f.outcome_at, f.http_status, f.session_count, f.request_body, f.gap_until, f.gap_count,
+               f.evidence, f.resolved_at, f.resolved_by,
                {run_day:f.scheduled_for} AS run_day, {run_hour:f.scheduled_for} AS run_hour,
                {run_dow:f.scheduled_for} AS run_dow
         FROM fires f LEFT JOIN schedules sc ON sc.pk = f.schedule_pk""",

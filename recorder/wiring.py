@@ -25,6 +25,7 @@ from recorder.tracking import Fetched, Tracker
 from recorder.triggering import Triggering
 
 MOST_FETCHERS: Final = 300
+RESULTS_PER_MINUTE: Final = 54.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Parts:
     engine: Engine
     access: ChecklyAccess
     budget: RequestBudget
+    results_budget: RequestBudget
+    """Checkly allows a tenth as many requests for lists of check results."""
     owner: UUID
     stop: threading.Event
     now: Clock
@@ -88,7 +91,8 @@ def build(settings: Settings, engine: Engine, *, now: Clock | None = None, monot
         now = utc_now if engine.dialect.name == "sqlite" else DatabaseClock(engine, monotonic=monotonic)
     access = checkly_access(settings)
     budget = RequestBudget(settings.checkly.requests_per_minute, monotonic=monotonic)
-    return Parts(settings, engine, access, budget, uuid4(), threading.Event(), now, utc_now, monotonic)
+    results_budget = RequestBudget(RESULTS_PER_MINUTE, monotonic=monotonic)
+    return Parts(settings, engine, access, budget, results_budget, uuid4(), threading.Event(), now, utc_now, monotonic)
 
 
 def checkly_access(settings: Settings) -> ChecklyAccess:

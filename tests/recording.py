@@ -11,12 +11,12 @@ from uuid import uuid4
 from sqlalchemy import Engine
 
 from recorder import wiring
-from recorder.clock import monotonic
+from recorder.clock import monotonic, utc_now
 from recorder.config import load_settings
 from recorder.simulator.checkly import Settings as SimulatorSettings
 from recorder.simulator.server import SimulatorServer
 from recorder.spool import Spool, spool_for
-from recorder.triggering import Triggering
+from recorder.triggering import Follow, Triggering
 from recorder.wiring import Parts
 from tests.factories import NOW, rows
 
@@ -52,6 +52,10 @@ class HandClock:
         self._asleep_s += self.slept_s
         return monotonic() + self._asleep_s
 
+    def follow_life(self) -> None:
+        """Show the real time from here on, as the simulator does."""
+        self.at, self._since, self.pace = utc_now(), monotonic(), 1.0
+
     def advance(self, **duration: float) -> None:
         self.at += timedelta(**duration)
 
@@ -65,6 +69,7 @@ class Harness:
     clock: HandClock
     parts: Parts
     triggering: Triggering
+    follow: Follow = field(default=Follow(timedelta(hours=1)))
 
     def restart(self) -> "Harness":
         """A new process on the same database: a new owner that has enrolled the same configuration."""

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from recorder import db
+from recorder.simulator.faults import Fault, FaultKind
 from recorder.simulator.server import SimulatorServer
 from tests.factories import rows
 from tests.processes import environment, recorder, running, stop, wait_until
@@ -138,3 +139,61 @@ _TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table'",
     "postgresql": "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'",
 }
+
+
+def test_a_new_configuration_is_taken_up_and_a_broken_one_is_not(
+    checkly: SimulatorServer, folder: Path, engine: Engine
+) -> None:
+    config = folder / "recorder.toml"
+    sound = config.read_text()
+    with running("run", folder=folder, environ=environment(checkly)) as daemon:
+        wait_until(lambda: count(engine, "SELECT COUNT(*) FROM fires") >= 1, "a fire")
+
+        config.write_text(sound.replace("match_tags", "match_tag"))
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: "did you mean" in (folder / "stderr.txt").read_text(), "the refusal in the log")
+        config.write_text(sound.replace('"often"', '"renamed"'))
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: count(engine, _FIRES_OF_RENAMED) >= 1, "a fire of the renamed schedule")
+        assert stop(daemon) == 0
+
+    assert rows(engine, "SELECT name FROM schedules WHERE removed_at IS NOT NULL") == [("often",)]
+
+
+_FIRES_OF_RENAMED = "SELECT COUNT(*) FROM fire_history WHERE schedule_name = 'renamed' AND state = 'triggered'"
+
+
+def test_a_second_signal_leaves_at_once(checkly: SimulatorServer, folder: Path, engine: Engine) -> None:
+    """The first asks for an orderly end, which waits for the trigger that is under way."""
+    checkly.inject(Fault(kind=FaultKind.DELAY, route="trigger", seconds=20, count=None))
+    with running("run", folder=folder, environ=environment(checkly)) as daemon:
+        wait_until(lambda: count(engine, "SELECT COUNT(*) FROM fires WHERE state = 'intent'") >= 1, "an intent")
+        daemon.send_signal(signal.SIGTERM)
+        wait_until(lambda: "stopping" in (folder / "stderr.txt").read_text(), "the orderly end to begin")
+
+        assert stop(daemon) == 128 + signal.SIGTERM
+
+
+def test_two_daemons_share_one_postgresql(checkly: SimulatorServer, tmp_path: Path, new_postgresql: str) -> None:
+    """Each instant is sent by one of them; a third that was told otherwise is refused."""
+    engine = db.open_engine(new_postgresql)
+    db.upgrade(engine)
+    config = tmp_path / "recorder.toml"
+    config.write_text(CONFIGURATION.format(url=new_postgresql, spool=f'spool = "{tmp_path / "spool"}"'))
+    environ = environment(checkly)
+    with (
+        running("run", folder=tmp_path, environ=environ) as one,
+        running("run", folder=tmp_path, environ=environ) as other,
+    ):
+        wait_until(
+            lambda: count(engine, "SELECT COUNT(DISTINCT owner) FROM fires WHERE state = 'triggered'") == 2, "both"
+        )
+        config.write_text(config.read_text().replace('"1s"', '"2s"'))
+        third = recorder("run", folder=tmp_path, environ=environ)
+        assert [stop(one), stop(other)] == [0, 0]
+
+    triggered = count(engine, "SELECT COUNT(*) FROM fires WHERE state = 'triggered'")
+    assert third.returncode == 3
+    assert "defined otherwise" in third.stderr
+    assert triggered == len(checkly.witness().triggers)
+    engine.dispose()

@@ -13,7 +13,6 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-views_digest = "bc1c305c1b8e920c"
 
 KEY: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT: Final = postgresql.TIMESTAMP(timezone=True, precision=3).with_variant(sa.String(23), "sqlite")

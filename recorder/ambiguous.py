@@ -1,0 +1,126 @@
+"""Reads and writes about fires whose outcome nobody knows. Takes a `Session`, never commits."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.orm import Session
+
+from recorder.ledger import Reason
+from recorder.models import Check, CheckResult, CheckSession, Fire, LocationSet, Payload, Schedule
+
+RECONCILED = "reconciled"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCheck:
+    """A check that a target stands for: its id, its type, and the locations where it ran last."""
+
+    check_id: UUID
+    check_type: str
+    locations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AmbiguousFire:
+    """A fire whose answer was lost, and the checks that its target is known to stand for."""
+
+    pk: int
+    schedule: str | None
+    intent_at: datetime
+    checks: tuple[KnownCheck, ...]
+
+
+def load_ambiguous(db: Session, *, fire_pk: int | None = None) -> list[AmbiguousFire]:
+    """The ambiguous fires that nobody has resolved, oldest first; or the one that is named."""
+    query = (
+        select(Fire, Schedule.name)
+        .outerjoin(Schedule, Schedule.pk == Fire.schedule_pk)
+        .where(Fire.state == "ambiguous", Fire.resolved_at.is_(None), Fire.intent_at.is_not(None))
+        .order_by(Fire.intent_at, Fire.pk)
+    )
+    if fire_pk is not None:
+        query = query.where(Fire.pk == fire_pk)
+    return [
+        AmbiguousFire(fire.pk, name, cast(datetime, fire.intent_at), tuple(_known_checks(db, fire)))
+        for fire, name in db.execute(query).all()
+    ]
+
+
+def known_results(db: Session, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these results belong to a recorded session; those found by an earlier reconciliation do not."""
+    query = (
+        select(CheckResult.check_result_id)
+        .join(CheckSession, CheckSession.pk == CheckResult.session_pk)
+        .where(CheckResult.check_result_id.in_(ids), CheckSession.origin != RECONCILED)
+    )
+    return set(db.scalars(query))
+
+
+def note_evidence(db: Session, fire_pk: int, evidence: str, *, now: datetime) -> None:
+    """Write what the search found beside the fire; its state stays."""
+    db.execute(update(Fire).where(Fire.pk == fire_pk).values(evidence=evidence, reconciled_at=now))
+
+
+def resolve(db: Session, fire_pk: int, *, ran: bool, who: str, now: datetime) -> bool:
+    """Write a person's decision: it ran (`triggered`) or it did not (`missed`). Whether the fire was ambiguous."""
+    decision = {"state": "triggered", "reason": None} if ran else {"state": "missed", "reason": Reason.NETWORK}
+    result = db.execute(
+        update(Fire)
+        .where(Fire.pk == fire_pk, Fire.state == "ambiguous")
+        .values(**decision, resolved_at=now, resolved_by=who)
+    )
+    return cast("CursorResult[Any]", result).rowcount > 0
+
+
+def drop_evidence(db: Session, result_ids: Collection[UUID]) -> None:
+    """Make room for the real session of results that were so far known through a reconciliation alone."""
+    stand_ins = set(
+        db.scalars(
+            select(CheckSession.pk)
+            .join(CheckResult, CheckResult.session_pk == CheckSession.pk)
+            .where(CheckResult.check_result_id.in_(list(result_ids)), CheckSession.origin == RECONCILED)
+        )
+    )
+    if not stand_ins:
+        return
+    mine = CheckResult.check_result_id.in_(list(result_ids)) & CheckResult.session_pk.in_(stand_ins)
+    db.execute(delete(CheckResult).where(mine))
+    kept = set(db.scalars(select(CheckResult.session_pk).where(CheckResult.session_pk.in_(stand_ins))))
+    empty = stand_ins - kept
+    db.execute(delete(Payload).where(Payload.session_pk.in_(empty)))
+    db.execute(delete(CheckSession).where(CheckSession.pk.in_(empty)))
+
+
+def _known_checks(db: Session, fire: Fire) -> list[KnownCheck]:
+    """The checks named by id, and those that the same request started when it was last answered."""
+    body = json.loads(fire.request_body or "{}")
+    named = {UUID(text) for text in body.get("target", {}).get("checkId", ())}
+    started = set(
+        db.scalars(
+            select(Check.check_id)
+            .join(CheckSession, CheckSession.check_pk == Check.pk)
+            .join(Fire, Fire.pk == CheckSession.fire_pk)
+            .where(Fire.request_sha256 == fire.request_sha256, Fire.state == "triggered")
+            .distinct()
+        )
+    )
+    return [_known_check(db, check_id) for check_id in sorted(named | started)]
+
+
+def _known_check(db: Session, check_id: UUID) -> KnownCheck:
+    last = db.execute(
+        select(Check.check_type, LocationSet.run_locations)
+        .join(CheckSession, CheckSession.check_pk == Check.pk)
+        .join(LocationSet, LocationSet.pk == CheckSession.location_set_pk)
+        .where(Check.check_id == check_id, CheckSession.origin != RECONCILED)
+        .order_by(CheckSession.started_at.desc())
+        .limit(1)
+    ).one_or_none()
+    if last is None:
+        return KnownCheck(check_id, "UNKNOWN", ())
+    return KnownCheck(check_id, last.check_type, tuple(json.loads(last.run_locations)))

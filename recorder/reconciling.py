@@ -1,0 +1,162 @@
+"""Use cases for triggers whose answer was lost: look for evidence at Checkly, and let a person decide.
+
+Nothing here sends a trigger. What is found is stored with the origin `reconciled`, out of all rates; the fire stays
+ambiguous, with the evidence beside it, until somebody resolves it.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import NAMESPACE_OID, uuid5
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from recorder import ambiguous
+from recorder.ambiguous import AmbiguousFire, KnownCheck
+from recorder.check_results import CheckResultEntry
+from recorder.clock import Clock, utc_now
+from recorder.db import transact
+from recorder.errors import ChecklyError, UsageError
+from recorder.evidence import WINDOW_AFTER, WINDOW_BEFORE, Evidence, judge_check
+from recorder.payloads import ResultSnapshot, SessionSnapshot
+from recorder.store import Recording, record_sessions
+from recorder.wiring import Parts
+
+RECONCILED: Final = "RECONCILED"
+"""The status of a session that was put together from results: Checkly never told us one."""
+_ORDER: Final = (Evidence.NONE, Evidence.WEAK, Evidence.STRONG)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found about one ambiguous fire; `note` says what kept the search from being complete, if anything."""
+
+    fire_pk: int
+    schedule: str | None
+    intent_at: datetime
+    evidence: Evidence
+    results: int
+    note: str | None = None
+
+
+def reconcile(parts: Parts, *, fire_pk: int | None = None) -> list[Finding]:
+    """Look for evidence of every unresolved ambiguous fire, or of one.
+
+    Raises UsageError when the named fire is not ambiguous, and what the client raises when Checkly cannot be asked.
+    """
+    fires = transact(parts.engine, lambda db: ambiguous.load_ambiguous(db, fire_pk=fire_pk))
+    if fire_pk is not None and not fires:
+        raise UsageError(f"fire {fire_pk} is not ambiguous: recorder status counts those that are")
+    return [_reconcile_one(parts, fire) for fire in fires]
+
+
+def resolve(engine: Engine, fire_pk: int, *, ran: bool, who: str, now: Clock = utc_now) -> None:
+    """Write a person's decision about an ambiguous fire. Raises UsageError when it is not ambiguous any more."""
+    if not transact(engine, lambda db: ambiguous.resolve(db, fire_pk, ran=ran, who=who, now=now())):
+        raise UsageError(f"fire {fire_pk} is not ambiguous: there is nothing to resolve")
+
+
+def _reconcile_one(parts: Parts, fire: AmbiguousFire) -> Finding:
+    now = parts.now()
+    found: list[tuple[KnownCheck, list[CheckResultEntry], Evidence]] = []
+    notes = [] if fire.checks else ["no check is known for its target: look at Checkly"]
+    for check in fire.checks:
+        try:
+            entries = _fetch(parts, fire, check)
+        except ChecklyError as error:
+            notes.append(str(error))
+            continue
+        ids = [one.check_result_id for one in entries]
+        known = transact(parts.engine, partial(ambiguous.known_results, ids=ids))
+        unknown = [one for one in entries if one.check_result_id not in known and _in_window(one, fire)]
+        evidence = judge_check(
+            unknown, intent_at=fire.intent_at, locations=check.locations, neighbours=_starts(entries, unknown)
+        )
+        found.append((check, unknown, evidence))
+    if now < fire.intent_at + WINDOW_AFTER:
+        notes.append(f"the search is complete at {fire.intent_at + WINDOW_AFTER:%H:%M:%S} UTC, reconcile again then")
+    best = max((evidence for _, _, evidence in found), key=_ORDER.index, default=Evidence.NONE)
+    recordings = [_recording(fire, check, entries) for check, entries, _ in found if entries]
+
+    def write(db: Session) -> None:
+        record_sessions(db, recordings, now=now)
+        ambiguous.note_evidence(db, fire.pk, best, now=now)
+
+    transact(parts.engine, write)
+    results = sum(len(entries) for _, entries, _ in found)
+    return Finding(fire.pk, fire.schedule, fire.intent_at, best, results, "; ".join(notes) or None)
+
+
+def _fetch(parts: Parts, fire: AmbiguousFire, check: KnownCheck) -> list[CheckResultEntry]:
+    """The check's results for half an hour on both sides: the window, and enough before it to hear a rhythm."""
+    start, end = fire.intent_at - WINDOW_AFTER, fire.intent_at + WINDOW_AFTER
+    entries: list[CheckResultEntry] = []
+    cursor: str | None = None
+    seen: set[str | None] = set()
+    with parts.new_client() as client:
+        while cursor not in seen and parts.results_budget.take_for_read(parts.stop):
+            seen.add(cursor)
+            page = client.fetch_check_result_page(check.check_id, start=start, end=end, cursor=cursor)
+            entries += page.entries
+            cursor = page.next_id
+            if cursor is None:
+                break
+    return entries
+
+
+def _in_window(entry: CheckResultEntry, fire: AmbiguousFire) -> bool:
+    start, end = fire.intent_at - WINDOW_BEFORE, fire.intent_at + WINDOW_AFTER
+    return entry.started_at is not None and start <= entry.started_at < end
+
+
+def _starts(entries: Iterable[CheckResultEntry], unknown: Sequence[CheckResultEntry]) -> dict[str, list[datetime]]:
+    candidates = {one.check_result_id for one in unknown}
+    starts: dict[str, list[datetime]] = {}
+    for one in entries:
+        if one.result_type == "FINAL" and one.started_at is not None and one.check_result_id not in candidates:
+            starts.setdefault(one.run_location, []).append(one.started_at)
+    return starts
+
+
+def _recording(fire: AmbiguousFire, check: KnownCheck, entries: Sequence[CheckResultEntry]) -> Recording:
+    """A stand-in session that holds the results found; its id is made from the fire and the check, so it is stable."""
+    starts = [one.started_at for one in entries if one.started_at is not None]
+    stops = [one.stopped_at for one in entries if one.stopped_at is not None]
+    snapshot = SessionSnapshot(
+        check_session_id=uuid5(NAMESPACE_OID, f"fire {fire.pk} check {check.check_id}"),
+        check_id=check.check_id,
+        check_type=check.check_type,
+        name=None,
+        status=RECONCILED,
+        started_at=min(starts, default=fire.intent_at),
+        stopped_at=max(stops, default=None),
+        time_elapsed_ms=None,
+        run_locations=tuple(sorted({one.run_location for one in entries})),
+        run_source=None,
+        link=None,
+        results=tuple(_result(one) for one in entries),
+        raw=json.dumps([json.loads(one.raw) for one in entries if one.raw]).encode(),
+        surprises=(),
+        malformed_results=0,
+    )
+    return Recording(snapshot, "reconciled", closes=True, fire_pk=fire.pk)
+
+
+def _result(entry: CheckResultEntry) -> ResultSnapshot:
+    return ResultSnapshot(
+        check_result_id=entry.check_result_id,
+        run_location=entry.run_location,
+        result_type=entry.result_type,
+        has_errors=entry.has_errors,
+        has_failures=entry.has_failures,
+        is_degraded=entry.is_degraded,
+        aborted=None,
+        is_cancelled=entry.is_cancelled,
+        response_time_ms=entry.response_time_ms,
+        started_at=entry.started_at,
+        stopped_at=entry.stopped_at,
+    )

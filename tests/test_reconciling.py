@@ -1,0 +1,117 @@
+"""A trigger whose answer was lost: evidence is found at Checkly, stored out of the rates, and a person decides."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine
+
+from recorder.errors import UsageError
+from recorder.evidence import Evidence
+from recorder.foreground import follow, record
+from recorder.reconciling import reconcile, resolve
+from recorder.simulator.faults import Fault, FaultKind
+from tests.factories import rows
+from tests.recording import Harness, harness
+
+
+@pytest.fixture
+def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
+    """One hour of history, so that the checks of the target are known, by a clock that goes with the simulator's."""
+    with harness(engine, tmp_path) as made:
+        made.clock.follow_life()
+        made.clock.advance(minutes=10)
+        made.triggering.work()
+        made.clock.advance(seconds=20)
+        follow(made.parts, scope=None)
+        yield made
+
+
+def lose_an_answer(recorder: Harness) -> int:
+    """Trigger, act, reset: the fire's number."""
+    recorder.clock.follow_life()
+    recorder.checkly.inject(Fault(kind=FaultKind.RESET_AFTER, route="trigger"))
+    plan = recorder.parts.plans()["prod"]
+    sent = recorder.triggering.trigger_now(plan.target, follow=recorder.follow, schedule="prod", origin="manual")
+    assert sent.state == "ambiguous"
+    return sent.fire_pk
+
+
+def test_a_trigger_that_ran_is_found_and_stored_out_of_the_rates(recorder: Harness) -> None:
+    fire = lose_an_answer(recorder)
+    rated = rows(recorder.engine, "SELECT check_name, run_location, n FROM flakiness ORDER BY 1, 2")
+
+    [finding] = reconcile(recorder.parts)
+
+    assert finding.fire_pk == fire
+    assert finding.evidence is not Evidence.NONE
+    assert finding.results > 0
+    assert rows(recorder.engine, "SELECT state, evidence FROM fires WHERE state = 'ambiguous'") == [
+        ("ambiguous", finding.evidence)
+    ]
+    assert rows(recorder.engine, "SELECT COUNT(*) FROM check_sessions WHERE origin = 'reconciled'")[0][0] > 0
+    assert rows(recorder.engine, "SELECT check_name, run_location, n FROM flakiness ORDER BY 1, 2") == rated
+    assert recorder.triggers_received() == 2
+
+
+def test_reconciling_again_stores_nothing_twice(recorder: Harness) -> None:
+    lose_an_answer(recorder)
+    reconcile(recorder.parts)
+    before = rows(recorder.engine, "SELECT check_result_id, session_pk FROM check_results ORDER BY pk")
+
+    reconcile(recorder.parts)
+
+    assert rows(recorder.engine, "SELECT check_result_id, session_pk FROM check_results ORDER BY pk") == before
+
+
+def test_a_trigger_that_never_arrived_leaves_no_evidence(recorder: Harness) -> None:
+    recorder.clock.follow_life()
+    recorder.checkly.inject(Fault(kind=FaultKind.RESET_BEFORE, route="trigger"))
+    plan = recorder.parts.plans()["prod"]
+    recorder.triggering.trigger_now(plan.target, follow=recorder.follow, schedule="prod", origin="manual")
+
+    [finding] = reconcile(recorder.parts)
+
+    assert (finding.evidence, finding.results) == (Evidence.NONE, 0)
+    assert finding.note is not None
+
+
+@pytest.mark.parametrize(("ran", "state"), [(True, "triggered"), (False, "missed")])
+def test_a_person_decides_and_is_written_down(recorder: Harness, *, ran: bool, state: str) -> None:
+    fire = lose_an_answer(recorder)
+
+    resolve(recorder.engine, fire, ran=ran, who="ann@host")
+
+    assert rows(recorder.engine, "SELECT state, resolved_by FROM fires WHERE pk = :pk", pk=fire) == [
+        (state, "ann@host")
+    ]
+    with pytest.raises(UsageError, match=f"fire {fire} is not ambiguous"):
+        resolve(recorder.engine, fire, ran=ran, who="ann@host")
+
+
+def test_only_ambiguous_fires_are_reconciled(recorder: Harness) -> None:
+    [(triggered,)] = rows(recorder.engine, "SELECT pk FROM fires WHERE state = 'triggered'")
+
+    with pytest.raises(UsageError, match="not ambiguous"):
+        reconcile(recorder.parts, fire_pk=triggered)
+
+
+def test_the_real_session_takes_the_place_of_its_stand_in(recorder: Harness) -> None:
+    """Somebody finds the session's id in Checkly after all, and records it."""
+    lose_an_answer(recorder)
+    reconcile(recorder.parts)
+    lost = [UUID(one) for one in recorder.checkly.witness().triggers[-1].check_session_ids]
+
+    recorded, failed = record(recorder.parts, lost, timeout=recorder.follow.timeout)
+    recorder.clock.advance(seconds=5)
+    follow(recorder.parts, scope=lost)
+
+    assert (len(recorded), failed) == (len(lost), {})
+    found = {UUID(one) for (one,) in rows(recorder.engine, "SELECT DISTINCT check_session_id FROM result_history")}
+    assert set(lost) <= found
+    assert rows(
+        recorder.engine,
+        "SELECT COUNT(*) FROM result_history r WHERE r.origin = 'reconciled' AND EXISTS "
+        "(SELECT 1 FROM result_history o WHERE o.check_result_id = r.check_result_id AND o.origin <> 'reconciled')",
+    ) == [(0,)]
