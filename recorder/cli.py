@@ -1,24 +1,34 @@
 """The command line: verbs only. Each parses, calls a use case and prints; heavy modules are imported when needed.
 
-Machine output goes to stdout, words to stderr. Exit codes: 0 ok, 1 a check failed where asked to say so, 2 usage,
-3 configuration, 4 Checkly refused or unreachable, 5 database, 75 another daemon holds the database.
+Machine output goes to stdout, words to stderr. The exit codes are those of `errors.py`; see EPILOG.
 """
 
 import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from recorder import cli_demo, cli_history, cli_report, cli_sessions
+from recorder import cli_demo, cli_history, cli_ledger, cli_report, cli_sessions
 from recorder.cli_common import AsJson, ConfigFile, Context
 from recorder.errors import RecorderError, UsageError
+
+EPILOG: Final = """\
+Every command reads its configuration from --config, RECORDER_CONFIG or ./recorder.toml, and the key and the account
+from CHECKLY_API_KEY (or CHECKLY_API_KEY_FILE) and CHECKLY_ACCOUNT_ID. Tables and JSON go to stdout, all else to stderr;
+times are UTC.
+
+\b
+Exit codes: 0 ok, 1 a check failed where asked to say so or a piece was refused, 2 usage, 3 configuration,
+4 Checkly refused or unreachable, 5 database, 75 another daemon holds the database, 130 stopped.
+"""
 
 app = typer.Typer(
     name="recorder",
     help="Trigger tagged Checkly check sessions on a cadence, keep every result in SQL for ever, report on them.",
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,39 +37,43 @@ app = typer.Typer(
 )
 cli_demo.add_to(app)
 cli_sessions.add_to(app)
+cli_ledger.add_to(app)
 cli_history.add_to(app)
 cli_report.add_to(app)
 
 
-@app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
-    """Trigger tagged Checkly check sessions on a cadence, keep every result in SQL for ever, report on them."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from recorder import __version__
 
         typer.echo(__version__)
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        raise typer.Exit(2)
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and leave."),
+    ] = False,
+) -> None:
+    """Trigger tagged Checkly check sessions on a cadence, keep every result in SQL for ever, report on them."""
 
 
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("recorder.toml"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("recorder.toml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a commented recorder.toml to start from."""
     from recorder.screen import say
     from recorder.starter import STARTER_TOML
 
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists already: name another file, or replace it with --force")
     try:
-        path.write_text(STARTER_TOML, encoding="utf-8")
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(STARTER_TOML)
+    except FileExistsError:
+        raise UsageError(f"{path} exists already: name another file, or replace it with --force") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     say(f"wrote {path}. Next: edit the schedules, set CHECKLY_API_KEY and CHECKLY_ACCOUNT_ID, recorder check-config")
@@ -69,13 +83,13 @@ def init(
 def check_config(config: ConfigFile = None) -> None:
     """Read the configuration and say everything that is wrong with it, each with its place."""
     from recorder.config import access_problems, warnings_for
-    from recorder.screen import say
+    from recorder.screen import counted, say
 
     settings = Context(config).settings
     for warning in [*warnings_for(settings), *map(str, access_problems(settings))]:
         say(f"warning: {warning}")
     source = settings.source or "no configuration file, the defaults hold"
-    say(f"ok: {source}, {len(settings.schedules)} schedule{'' if len(settings.schedules) == 1 else 's'}")
+    say(f"ok: {source}, {counted(len(settings.schedules), 'schedule')}")
 
 
 @app.command()
@@ -105,13 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Typer says itself what is wrong with the words of a command line."""
-    from recorder.screen import say
-
     try:
         app(args=arguments, prog_name="recorder")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except RecorderError as error:
+        from recorder.screen import say
+
         say("\n".join(f"recorder: {line}" for line in str(error).splitlines()))
         return error.exit_code
     return 0

@@ -1,11 +1,15 @@
 """What every verb shares: the options that name the configuration and the database, and what they lead to."""
 
 import os
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
+from uuid import UUID
 
 import typer
+
+from recorder.errors import ConfigError, DatabaseError, UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -14,15 +18,24 @@ if TYPE_CHECKING:
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="The configuration file; otherwise RECORDER_CONFIG, then ./recorder.toml."),
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="The configuration; otherwise RECORDER_CONFIG, then ./recorder.toml."
+    ),
 ]
 DatabaseUrl = Annotated[
     str | None,
-    typer.Option("--database", "-d", help="The database, sqlite:///history.db or postgresql+psycopg://user@host/name."),
+    typer.Option(
+        "--database",
+        "-d",
+        metavar="URL",
+        help="sqlite:///history.db or postgresql+psycopg://user@host/name; otherwise what the configuration says.",
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-LogLevel = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; times are UTC, 2026-11-18T11:00:00.000Z.")]
+LogLevel = Annotated[str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Log one JSON object per line.")]
+
+_DATABASE_VARIABLE: Final = "RECORDER_DATABASE_URL"
 
 
 class Context:
@@ -35,13 +48,29 @@ class Context:
 
     @cached_property
     def settings(self) -> "Settings":
-        """The checked settings. Raises ConfigError."""
+        """The checked settings. Raises ConfigError, UsageError when --database names nothing."""
         from recorder.config import load_settings
 
         environ = dict(os.environ)
         if self._database is not None:
-            environ["RECORDER_DATABASE_URL"] = self._database
-        return load_settings(self._config, environ=environ, cwd=Path.cwd())
+            if not self._database.strip():
+                raise UsageError("--database is empty: name one, or leave it out for the one of the configuration")
+            environ[_DATABASE_VARIABLE] = self._database
+        try:
+            return load_settings(self._config, environ=environ, cwd=Path.cwd())
+        except ConfigError as error:
+            raise self._in_words_of_the_command_line(error) from None
+
+    def _in_words_of_the_command_line(self, error: ConfigError) -> ConfigError:
+        """What is wrong with --database is not said of a variable that nobody has set."""
+        if self._database is None:
+            return error
+        return ConfigError(
+            [
+                replace(problem, place="--database") if problem.place == _DATABASE_VARIABLE else problem
+                for problem in error.problems
+            ]
+        )
 
     @cached_property
     def engine(self) -> "Engine":
@@ -56,7 +85,6 @@ class Context:
     def existing_engine(self) -> "Engine":
         """The database as it is, for commands that only read: nothing is created, nothing migrated."""
         from recorder import db
-        from recorder.errors import DatabaseError
 
         url = self.settings.database.url
         missing = db.missing_sqlite_file(url)
@@ -74,8 +102,15 @@ class Context:
 def set_up_logs(level: str, *, as_json: bool) -> None:
     """Configure logging, or say which levels there are."""
     from recorder import logs
-    from recorder.errors import UsageError
 
     if level.lower() not in logs.LEVELS:
         raise UsageError(f"--log-level {level} is unknown: choose from {', '.join(logs.LEVELS)}")
     logs.set_up(level, as_json=as_json)
+
+
+def uuid_of(text: str, what: str) -> UUID:
+    """The UUID in an argument. Raises UsageError."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise UsageError(f'"{text}" is not {what}: copy the UUID from Checkly') from None

@@ -1,14 +1,20 @@
 """Verbs on what is recorded: import, status, sessions, query, db."""
 
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl
+from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, uuid_of
 from recorder.errors import UsageError
+
+if TYPE_CHECKING:
+    from recorder.importing import Imported
+
+SHOWN_IDS: Final = 3
 
 sessions_app = typer.Typer(help="Look at recorded sessions.", no_args_is_help=True)
 db_app = typer.Typer(help="The database's schema.", no_args_is_help=True)
@@ -24,46 +30,71 @@ def add_to(app: typer.Typer) -> None:
 
 
 def import_(
-    file: Annotated[str, typer.Argument(help="JSON lines or an array of session payloads; - reads stdin.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines or an array of sessions; - reads stdin.")],
     as_json: AsJson = False,
     config: ConfigFile = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Import session payloads as the API returns them. A second import of the same file changes nothing."""
+    """Import session payloads as the API returns them; a second import of the same file changes nothing.
+
+    What cannot be read is said with its line, the rest goes on, and the exit code is then 1.
+    """
     from recorder.clock import utc_now
     from recorder.importing import import_sessions
     from recorder.screen import print_json, progress, say
 
-    path = None if file == "-" else Path(file)
-    if path is not None and not path.is_file():
-        raise UsageError(f"{path} is not a file: name a file of session payloads, or - for stdin")
-    engine = Context(config, database).engine
-    try:
-        source = sys.stdin.buffer if path is None else path.open("rb")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    size = None if path is None else path.stat().st_size
-    with source, progress("importing", size) as bar:
-        done = import_sessions(
-            engine,
-            source,
-            now=utc_now,
-            on_refused=lambda text: say(f"{file}: {text}"),
-            on_progress=lambda at: bar.update(bar.task_ids[0], completed=at),
-        )
-    numbers = {
-        "read": done.read,
-        "new_sessions": done.written.sessions,
-        "new_results": done.written.results,
-        "unfinished": done.unfinished,
-        "refused": done.refused,
-    }
+    context, name = Context(config, database), "stdin" if file == "-" else file
+    with _source(file) as source, progress("importing", os.fstat(source.fileno()).st_size or None) as bar:
+        try:
+            done = import_sessions(
+                context.engine,
+                source,
+                now=utc_now,
+                on_refused=lambda text: say(f"{name}: {text}"),
+                on_progress=lambda at: bar.update(bar.task_ids[0], completed=at),
+            )
+        except KeyboardInterrupt:
+            say(f"{name}: stopped; what was read is stored, and importing it again goes on")
+            raise
     if as_json:
-        print_json(numbers)
+        print_json(
+            {
+                "read": done.read,
+                "new_sessions": done.written.sessions,
+                "new_results": done.written.results,
+                "unfinished": done.unfinished,
+                "refused": done.refused,
+            }
+        )
     else:
-        say(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in numbers.items()))
+        _say_imported(name, done)
     if done.refused:
         raise typer.Exit(1)
+
+
+def _source(file: str) -> IO[bytes]:
+    """The bytes to import: a file, a pipe, or stdin."""
+    if file == "-":
+        return sys.stdin.buffer
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise UsageError(f"{file} {reason}; name a file of session payloads, or - for stdin") from error
+
+
+def _say_imported(name: str, done: "Imported") -> None:
+    """The summary, and what to do about what is not whole."""
+    from recorder.screen import counted, say
+
+    new, results = done.written.sessions, counted(done.written.results, "new result")
+    say(f"{name}: read {counted(done.read, 'session')}, {new} of them new; {results}; {done.refused} refused")
+    if not done.read and not done.refused:
+        say(f"{name}: there is no session in it")
+    if done.unfinished:
+        some = " ".join(str(session_id) for session_id in done.unfinished[:SHOWN_IDS])
+        more = " ..." if len(done.unfinished) > SHOWN_IDS else ""
+        say(f"{len(done.unfinished)} have no end yet and count in no rate; to fetch it: recorder record {some}{more}")
 
 
 def status(config: ConfigFile = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
@@ -87,15 +118,22 @@ def status(config: ConfigFile = None, database: DatabaseUrl = None, as_json: AsJ
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="One statement that only reads; the views are described in docs/sql.md.")],
+    sql: Annotated[
+        str, typer.Argument(metavar="SQL", help="One statement that only reads; docs/sql.md describes the views.")
+    ],
     as_json: AsJson = False,
     config: ConfigFile = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Run a SQL query of your own; the database refuses to write."""
+    """Run a SQL query of your own; the database refuses to write.
+
+    Tables write times as SQL compares them, in UTC: 2026-11-18 11:00:00.000.
+    """
     from recorder import inspecting
     from recorder.screen import print_json, print_table
 
+    if not sql.strip():
+        raise UsageError('the query is empty: try recorder query "SELECT * FROM session_history LIMIT 5"')
     columns, rows = inspecting.query(Context(config, database).existing_engine, sql)
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
@@ -105,10 +143,15 @@ def query(
 
 @sessions_app.command("list")
 def list_sessions(
-    check: Annotated[str | None, typer.Option("--check", help="A part of the check's name, or its id.")] = None,
-    status: Annotated[str | None, typer.Option("--status", help="PASSED, FAILED, ...")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="Started at or after this ISO time (UTC).")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000)] = 20,
+    check: Annotated[
+        str | None, typer.Option("--check", metavar="NAME", help="A part of the check's name, or its id.")
+    ] = None,
+    status: Annotated[str | None, typer.Option("--status", metavar="STATUS", help="PASSED, FAILED, ...")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Started at or after this ISO time; UTC, or an offset."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many.")] = 20,
     as_json: AsJson = False,
     config: ConfigFile = None,
     database: DatabaseUrl = None,
@@ -127,21 +170,16 @@ def list_sessions(
 
 @sessions_app.command("show")
 def show_session(
-    session_id: Annotated[str, typer.Argument(metavar="ID")],
+    session_id: Annotated[str, typer.Argument(metavar="ID", help="A check session id.")],
     as_json: AsJson = False,
     config: ConfigFile = None,
     database: DatabaseUrl = None,
 ) -> None:
     """Show one session with the results of each location."""
-    from uuid import UUID
-
     from recorder import inspecting
-    from recorder.screen import print_json, print_table
+    from recorder.screen import print_json, print_table, put
 
-    try:
-        wanted = UUID(session_id)
-    except ValueError:
-        raise UsageError(f'"{session_id}" is not a check session id: copy the UUID from Checkly') from None
+    wanted = uuid_of(session_id, "a check session id")
     found = inspecting.find_session(Context(config, database).existing_engine, wanted)
     if found is None:
         raise UsageError(f"session {wanted} is not recorded: recorder record {wanted} fetches it")
@@ -151,6 +189,7 @@ def show_session(
     results = found.pop("results")
     print_table(("field", "value"), found.items())
     if results:
+        put("")
         print_table(list(results[0]), [list(row.values()) for row in results])
 
 
@@ -171,16 +210,17 @@ def current(config: ConfigFile = None, database: DatabaseUrl = None) -> None:
     """Print the schema's revision."""
     from recorder import db
     from recorder.errors import DatabaseError
+    from recorder.screen import put
 
     url = Context(config, database).settings.database.url
     if missing := db.missing_sqlite_file(url):
         raise DatabaseError(f"there is no database {missing}")
-    typer.echo(db.current_revision(db.open_engine(url)) or "empty")
+    put(db.current_revision(db.open_engine(url)) or "empty")
 
 
 def _instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f'"{text}" is not an ISO time such as 2026-11-16 or 2026-11-16T05:00:00Z') from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

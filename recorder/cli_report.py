@@ -17,9 +17,16 @@ report_app = typer.Typer(
     help="Write pass rates, flakiness by run location and timeElapsed as CSV and HTML.", no_args_is_help=True
 )
 
-Zone = Annotated[str | None, typer.Option("--timezone", "--tz", help="IANA zone that cuts days and weeks.")]
-Folder = Annotated[Path | None, typer.Option("--out", "-o", help="The folder to write into.")]
-Formats = Annotated[str, typer.Option("--format", help="html, csv or both.")]
+Zone = Annotated[
+    str | None, typer.Option("--timezone", "--tz", metavar="ZONE", help="IANA zone that cuts days and weeks.")
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="DIR", help="The folder to write into; otherwise one in the configured directory."
+    ),
+]
+Formats = Annotated[str, typer.Option("--format", metavar="FORMATS", help="html, csv, or both: html,csv.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +36,9 @@ def add_to(app: typer.Typer) -> None:
 
 @report_app.command()
 def weekly(
-    week: Annotated[str, typer.Option("--week", help='An ISO week, 2026-W47, or "last": the last whole one.')] = "last",
+    week: Annotated[
+        str, typer.Option("--week", metavar="WEEK", help='An ISO week, 2026-W47, or "last": the last whole one.')
+    ] = "last",
     timezone: Zone = None,
     out: Folder = None,
     formats: Formats = "html,csv",
@@ -48,8 +57,10 @@ def weekly(
 
 @report_app.command("range")
 def range_(
-    start: Annotated[str, typer.Option("--from", help="ISO date or time; without an offset it is in the zone.")],
-    end: Annotated[str, typer.Option("--to", help="The same, exclusive.")],
+    start: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="ISO date or time; without an offset it is in the zone.")
+    ],
+    end: Annotated[str, typer.Option("--to", metavar="TIME", help="The same, exclusive.")],
     timezone: Zone = None,
     out: Folder = None,
     formats: Formats = "html,csv",
@@ -76,7 +87,7 @@ def write_weekly(engine: "Engine", settings: "Settings", *, week: str = "last") 
 
 
 def _write(context: Context, window: "Window", out: Path | None, formats: str, *, as_json: bool) -> None:
-    from recorder.screen import print_json, say
+    from recorder.screen import print_json, put, say
     from reports.weekly import build_report, summary, write_report
 
     wanted = [word.strip() for word in formats.split(",") if word.strip()]
@@ -87,5 +98,5 @@ def _write(context: Context, window: "Window", out: Path | None, formats: str, *
         print_json(summary(report, files))
         return
     for path in files:
-        typer.echo(path)
+        put(str(path))
     say(f"{window.label}: {len(files)} files in {folder}")

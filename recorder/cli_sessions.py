@@ -1,13 +1,13 @@
 """Verbs that talk to Checkly: run, trigger, record."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
 
 import typer
 
-from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, LogJson, LogLevel, set_up_logs
-from recorder.errors import UsageError
+from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, LogJson, LogLevel, set_up_logs, uuid_of
+from recorder.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from recorder.config import Settings
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from recorder.triggering import Sent
     from recorder.wiring import Parts
 
-Timeout = Annotated[str, typer.Option("--timeout", help="How long sessions are followed: 90s, 10m, 1h.")]
-Fail = Annotated[bool, typer.Option("--fail", help="Exit 1 when a session did not pass.")]
+INTERRUPTED: Final = 130
+
+Timeout = Annotated[
+    str, typer.Option("--timeout", metavar="TIME", help="How long sessions are followed: 90s, 10m, 1h.")
+]
+Fail = Annotated[bool, typer.Option("--fail", help="Exit 1 unless every session passed, and at least one.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,11 +47,13 @@ def run(
     set_up_logs("warning" if once else log_level, as_json=log_json)
     context = Context(config, database)
     settings = context.settings
-    wiring.checkly_access(settings)
+    access = wiring.checkly_access(settings)
     if once and not settings.schedules:
         raise UsageError("there is no schedule to run once: write one into recorder.toml (recorder init)")
     for warning in warnings_for(settings):
         say(f"warning: {warning}")
+    if (unknown := wiring.verify_access(access)) is not None:
+        say(f"warning: the key is not verified yet, {unknown}")
     parts = wiring.build(settings, context.engine)
     stop_on_signals(parts.stop)
     if once:
@@ -63,11 +69,15 @@ def run(
 
 
 def trigger(
-    schedule: Annotated[str | None, typer.Argument(help="A schedule of the configuration, triggered now.")] = None,
-    tags: Annotated[
-        list[str] | None, typer.Option("--tags", help="a,b = a and b; repeat for or; !a = without a.")
+    schedule: Annotated[
+        str | None, typer.Argument(metavar="[SCHEDULE]", help="A schedule of the configuration, triggered now.")
     ] = None,
-    check_id: Annotated[list[str] | None, typer.Option("--check-id", help="A check's id; may be repeated.")] = None,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tags", metavar="TAGS", help="a,b = a and b; repeat for or; !a = without a.")
+    ] = None,
+    check_id: Annotated[
+        list[str] | None, typer.Option("--check-id", metavar="ID", help="A check's id; may be repeated.")
+    ] = None,
     run_everything: Annotated[
         bool, typer.Option("--run-everything", help="Every check of the account, with its alerts and its bill.")
     ] = False,
@@ -95,25 +105,23 @@ def trigger(
     if dry_run:
         print_json({"method": "POST", "path": _trigger_path(context.settings), "body": _body(target)})
         return
+    wiring.verify_access(wiring.checkly_access(context.settings))
     parts = wiring.build(context.settings, context.engine)
     stop_on_signals(parts.stop)
     sent = foreground.trigger(parts, target, schedule=schedule, timeout=follow_for)
-    _report_sent(schedule or "trigger", sent)
-    if sent.error is not None:
-        raise sent.error
+    if sent.error is None:
+        _say_sent(schedule or "trigger", sent)
     if sent.sessions and not detach:
         _follow(parts, sent.sessions)
-    _finish(
-        parts,
-        sent.sessions,
-        fail=fail and not detach,
-        as_json=as_json,
-        extra={"fire": sent.fire_pk, "state": sent.state},
-    )
+    extra = {"fire_id": sent.fire_pk, "state": sent.state, "reason": sent.reason}
+    found = _print_sessions(parts, sent.sessions, as_json=as_json, extra=extra)
+    if sent.error is not None:
+        raise sent.error
+    _leave(parts, found, fail=fail, awaited=not detach)
 
 
 def record(
-    session_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Check session ids.")],
+    session_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Check session ids.")],
     timeout: Timeout = "60m",
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait for sessions that still run.")] = False,
     fail: Fail = False,
@@ -127,40 +135,45 @@ def record(
     from recorder.screen import say
 
     set_up_logs("error", as_json=False)
-    ids = [_uuid(text, "a check session id") for text in session_ids]
+    ids = [uuid_of(text, "a check session id") for text in session_ids]
     context = Context(config, database)
     follow_for = _duration(timeout)
-    wiring.checkly_access(context.settings)
+    wiring.verify_access(wiring.checkly_access(context.settings))
     parts = wiring.build(context.settings, context.engine)
     stop_on_signals(parts.stop)
     recorded, failed = foreground.record(parts, ids, timeout=follow_for)
     for session_id, error in failed.items():
         say(f"{session_id}: {error}")
-    open_ids = tuple(snapshot.check_session_id for snapshot in recorded if not snapshot.is_final)
-    if open_ids and not detach:
-        _follow(parts, open_ids)
-    _finish(
-        parts, tuple(s.check_session_id for s in recorded), fail=fail, as_json=as_json, extra={"failed": len(failed)}
-    )
+    had = tuple(snapshot.check_session_id for snapshot in recorded)
+    if had and not detach:
+        _follow(parts, had)
+    found = _print_sessions(parts, had, as_json=as_json, extra={"failed": list(failed)})
     if failed:
         raise typer.Exit(next(iter(failed.values())).exit_code)
+    _leave(parts, found, fail=fail, awaited=not detach)
 
 
 def _run_once(parts: "Parts", *, fail: bool) -> None:
+    """Trigger every schedule, follow what is open, print the sessions of this run."""
     from recorder import foreground
+    from recorder.screen import progress, say
 
     sent: list[Sent] = []
 
     def on_sent(name: str, one: "Sent") -> None:
-        _report_sent(name, one)
+        if one.error is None:
+            _say_sent(name, one)
+        else:
+            say(f"recorder: {name}: {one.error}")
         sent.append(one)
 
-    foreground.run_once(parts, on_sent=on_sent, on_seen=lambda _: None)
+    with progress("following", None):
+        foreground.run_once(parts, on_sent=on_sent, on_seen=lambda _: None)
     sessions = tuple(session for one in sent for session in one.sessions)
-    _finish(parts, sessions, fail=fail, as_json=False, extra={})
-    errors = [one.error for one in sent if one.error is not None]
-    if errors:
-        raise errors[0]
+    found = _print_sessions(parts, sessions, as_json=False, extra={})
+    if errors := [one.error for one in sent if one.error is not None]:
+        raise typer.Exit(errors[0].exit_code)
+    _leave(parts, found, fail=fail, awaited=True)
 
 
 def _write_weekly(parts: "Parts", settings: "Settings") -> None:
@@ -194,27 +207,42 @@ def _follow(parts: "Parts", sessions: tuple[UUID, ...]) -> None:
         foreground.follow(parts, scope=sessions, on_seen=on_seen)
 
 
-def _report_sent(name: str, sent: "Sent") -> None:
-    from recorder.screen import say
+def _say_sent(name: str, sent: "Sent") -> None:
+    from recorder.screen import counted, say
 
-    what = {"triggered": f"{len(sent.sessions)} sessions", "no_match": "no check matches"}.get(
+    what = {"triggered": counted(len(sent.sessions), "session"), "no_match": "no check matches"}.get(
         sent.state, sent.reason or ""
     )
     say(f"{name}: {sent.state}{f', {what}' if what else ''}")
 
 
-def _finish(parts: "Parts", sessions: tuple[UUID, ...], *, fail: bool, as_json: bool, extra: dict[str, Any]) -> None:
-    """Print what was recorded; exit 1 if asked to and a session did not pass."""
+def _print_sessions(
+    parts: "Parts", session_ids: tuple[UUID, ...], *, as_json: bool, extra: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Print what is recorded of these sessions; the rows, each with its results."""
     from recorder.inspecting import find_session
     from recorder.screen import print_json, print_table
 
-    found = [row for session in sessions if (row := find_session(parts.engine, session))]
+    found = [row for session_id in session_ids if (row := find_session(parts.engine, session_id))]
     if as_json:
         print_json(extra | {"sessions": found})
     elif found:
         columns = ("check_name", "status", "time_elapsed_ms", "run_locations", "check_session_id")
         print_table(columns, [[row[column] for column in columns] for row in found])
-    if fail and any(row["outcome"] not in {"PASS", "DEGRADED"} for row in found):
+    return found
+
+
+def _leave(parts: "Parts", found: list[dict[str, Any]], *, fail: bool, awaited: bool) -> None:
+    """Say what has no end yet; exit 130 when a signal cut the wait short, 1 if asked to and not all passed."""
+    from recorder.screen import say
+
+    without_end = [row for row in found if row["final_at"] is None]
+    if awaited and without_end:
+        how = "a daemon follows them to it, and so does: recorder record " + without_end[0]["check_session_id"]
+        say(f"{len(without_end)} of {len(found)} sessions have no end yet; {how}{' ...' * (len(without_end) > 1)}")
+    if parts.stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+    if fail and awaited and not (found and all(row["outcome"] in {"PASS", "DEGRADED"} for row in found)):
         raise typer.Exit(1)
 
 
@@ -225,11 +253,14 @@ def _target(
     from recorder.wiring import planned
 
     if schedule is None:
-        groups = tuple(tuple(tag.strip() for tag in group.split(",")) for group in tags)
-        target = Target(groups, tuple(_uuid(text, "a check id") for text in check_ids), run_everything)
-        if not (groups or check_ids or run_everything):
+        if not (tags or check_ids or run_everything):
             raise UsageError("nothing to trigger: name a schedule, --tags or --check-id")
-        target.request_body()
+        groups = tuple(tuple(tag.strip() for tag in group.split(",")) for group in tags)
+        target = Target(groups, tuple(uuid_of(text, "a check id") for text in check_ids), run_everything)
+        try:
+            target.request_body()
+        except ConfigError as error:
+            raise UsageError("; ".join(problem.text for problem in error.problems)) from None
         return target
     if tags or check_ids or run_everything:
         raise UsageError("name either a schedule or --tags / --check-id, not both")
@@ -256,10 +287,3 @@ def _duration(text: str) -> timedelta:
         return parse_duration(text)
     except ValueError as error:
         raise UsageError(f"--timeout: {error}") from None
-
-
-def _uuid(text: str, what: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise UsageError(f'"{text}" is not {what}: copy the UUID from Checkly') from None

@@ -1,14 +1,18 @@
 """Use case: the whole job in under a minute, against a simulated Checkly, with nothing left running."""
 
+import json
+import os
+import shlex
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Final, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
 from recorder import db, wiring
@@ -24,20 +28,22 @@ from recorder.simulator.history import past_sessions
 from recorder.simulator.server import SimulatorServer
 from recorder.store import Recording, Written, record_sessions
 
+FOLDER: Final = "recorder-demo"
 WEEKS: Final = 8
 SPEED: Final = 60.0
 BATCH: Final = 500
 LAST_ANSWERS_S: Final = 5.0
+LOOK_EVERY_S: Final = 0.5
 T = TypeVar("T")
 
 CONFIG: Final = """\
 # The demo's configuration: a simulated account, so everything happens in seconds instead of minutes.
 [database]
-url = "sqlite:///{database}"
+url = {database}
 
 [reports]
 timezone = "UTC"
-directory = "{reports}"
+directory = {reports}
 
 [[schedules]]
 name = "production"
@@ -77,13 +83,23 @@ QUESTIONS: Final = (
 
 
 def run_demo(
-    folder: Path, *, seconds: float, seed: int, write_report: Callable[[Engine, Settings], list[Path]]
+    folder: Path | None, *, seconds: float, seed: int, write_report: Callable[[Engine, Settings], list[Path]]
 ) -> None:
-    """Fill `folder` with a history, record live sessions for `seconds`, write last week's report, say what to do next.
+    """Fill a folder with a history, record live sessions for `seconds`, write last week's report, say what to do next.
 
-    Raises UsageError when the folder is there already: nobody's history is overwritten.
+    `folder` None takes the first free one of recorder-demo, recorder-demo-2, ... Raises UsageError when the folder
+    holds something already: nobody's history is overwritten.
     """
-    config = _prepare(folder)
+    config = _prepare(folder or _free_folder())
+    try:
+        _show(config, seconds=seconds, seed=seed, write_report=write_report)
+    except KeyboardInterrupt:
+        say(f"stopped; {config.parent} holds what was recorded so far")
+        raise
+
+
+def _show(config: Path, *, seconds: float, seed: int, write_report: Callable[[Engine, Settings], list[Path]]) -> None:
+    """The four steps, then what to do next."""
     with SimulatorServer(seed=seed, speed=SPEED) as checkly:
         environ = {
             "CHECKLY_API_KEY": "demo-key",
@@ -100,19 +116,29 @@ def run_demo(
         say(f"3. The daemon triggered {fires} times and recorded {sessions} live sessions in {seconds:g} seconds")
     page, *_ = write_report(engine, settings)
     say(f"4. Last week's report: {page}")
+    _say_goodbye(config, page, engine)
     engine.dispose()
-    _say_goodbye(config, settings, engine)
+
+
+def _free_folder() -> Path:
+    numbered = (Path(FOLDER if number == 1 else f"{FOLDER}-{number}") for number in count(1))
+    return next(folder for folder in numbered if not os.path.lexists(folder))
 
 
 def _prepare(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise UsageError(f"{folder} exists already: name another folder with --dir, or remove it") from None
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
+    """Make the folder and write the demo's configuration into it."""
     config = folder / "recorder.toml"
-    config.write_text(CONFIG.format(database=folder / "history.db", reports=folder / "reports"), encoding="utf-8")
+    text = CONFIG.format(
+        database=json.dumps(URL.create("sqlite", database=str(folder.absolute() / "history.db")).render_as_string()),
+        reports=json.dumps(str(folder.absolute() / "reports")),
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty: name a new folder with --dir, nothing is overwritten")
+        config.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be used: {error.strerror}; name another folder with --dir") from error
     return config
 
 
@@ -133,20 +159,21 @@ def _record_past(engine: Engine, checkly: SimulatorServer) -> Written:
 def _record_live(settings: Settings, engine: Engine, seconds: float) -> tuple[int, int]:
     """Let the real daemon work for a while; how many fires were triggered and sessions recorded."""
     parts = wiring.build(settings, engine)
-    daemon = threading.Thread(target=Daemon(parts).run, name="daemon")
-    daemon.start()
-    with progress("recording live sessions", seconds) as bar:
-        for tick in range(int(seconds * 2)):
-            if parts.stop.wait(0.5):
-                break
-            _, [(sessions, final)] = query(engine, _COUNT_LIVE)
-            bar.update(
-                bar.task_ids[0],
-                completed=(tick + 1) / 2,
-                description=f"recording live sessions: {sessions} started, {final} finished",
-            )
-    parts.stop.set()
-    daemon.join()
+    with ThreadPoolExecutor(1, "daemon") as thread, progress("recording live sessions", seconds) as bar:
+        running = thread.submit(Daemon(parts).run)
+        try:
+            for tick in range(int(seconds / LOOK_EVERY_S)):
+                if running.done() or parts.stop.wait(LOOK_EVERY_S):
+                    break
+                _, [(sessions, final)] = query(engine, _COUNT_LIVE)
+                bar.update(
+                    bar.task_ids[0],
+                    completed=(tick + 1) * LOOK_EVERY_S,
+                    description=f"recording live sessions: {sessions} started, {final} finished",
+                )
+        finally:
+            parts.stop.set()
+        running.result()
     _await_last(settings, engine)
     _, [(fires,)] = query(engine, "SELECT COUNT(*) FROM fire_history WHERE state = 'triggered'")
     _, [(_, final)] = query(engine, _COUNT_LIVE)
@@ -158,27 +185,28 @@ _COUNT_LIVE: Final = "SELECT COUNT(*), COUNT(final_at) FROM session_history WHER
 
 def _await_last(settings: Settings, engine: Engine) -> None:
     """Sessions that were triggered in the last seconds get a moment to end."""
-    parts = wiring.build(settings, engine)
-    timer = threading.Timer(LAST_ANSWERS_S, parts.stop.set)
+    give_up = threading.Event()
+    timer = threading.Timer(LAST_ANSWERS_S, give_up.set)
     timer.start()
-    follow(parts, scope=None)
-    timer.cancel()
+    try:
+        follow(wiring.build(settings, engine), scope=None, give_up=give_up)
+    finally:
+        timer.cancel()
 
 
-def _say_goodbye(config: Path, settings: Settings, engine: Engine) -> None:
+def _say_goodbye(config: Path, page: Path, engine: Engine) -> None:
     say("\nThree questions to ask the history (docs/sql.md has more):")
     for question, sql in QUESTIONS:
-        say(f'\n{question}\n  recorder query --config {config} "{sql}"')
+        say(f'\n{question}\n  recorder query --config {shlex.quote(str(config))} "{sql}"')
         columns, rows = query(engine, sql)
         print_table(columns, rows)
-    engine.dispose()
     say(
         "\nWith a real account:\n"
         "  recorder init                 # writes a commented recorder.toml\n"
         "  export CHECKLY_API_KEY=... CHECKLY_ACCOUNT_ID=...\n"
         "  recorder check-config && recorder run\n"
     )
-    say(f"Open the report: {settings.reports.directory}")
+    say(f"Open the report: {page.absolute().as_uri()}")
 
 
 def _write(recordings: list[Recording], session: Session) -> Written:

@@ -7,14 +7,20 @@ cannot be read is reported with its number and does not stop the rest; importing
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Final
+from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
 
 from recorder.clock import Clock
 from recorder.db import transact
+from recorder.dimensions import table_of
 from recorder.errors import DatabaseError, MalformedPayload
 from recorder.json_fields import load_json
+from recorder.models import CheckSession
 from recorder.payloads import SessionSnapshot, parse_session
 from recorder.store import Recording, Written, record_sessions
 
@@ -36,11 +42,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did: sessions read, rows added, sessions that were still running, pieces that were refused."""
+    """What an import did: sessions read, rows added, ids of sessions that have no end yet, pieces refused."""
 
     read: int
     written: Written
-    unfinished: int
+    unfinished: tuple[UUID, ...]
     refused: int
 
 
@@ -55,25 +61,26 @@ def import_sessions(
     """Write every readable session of `source`, 500 to a transaction.
 
     `on_refused` gets one sentence for each piece that could not be read or stored, `on_progress` the bytes done.
-    Raises DatabaseError when the database cannot be used at all.
+    Raises DatabaseError when the database cannot be used; what was written before stays.
     """
-    read = unfinished = refused = 0
+    read = refused = 0
     written = Written()
+    open_ids: dict[UUID, None] = {}
     for batch in _batches(read_pieces(source)):
-        good: list[Piece] = []
+        good: list[tuple[Piece, SessionSnapshot]] = []
         for piece in batch:
             if piece.snapshot is None:
                 on_refused(f"{piece.place}: {piece.why}")
                 refused += 1
             else:
-                good.append(piece)
-                unfinished += not piece.snapshot.is_final
+                good.append((piece, piece.snapshot))
         stored, failed = _store(engine, good, now, on_refused)
         written += stored
         refused += failed
         read += len(good)
+        open_ids |= dict.fromkeys(snapshot.check_session_id for _, snapshot in good if not snapshot.is_final)
         on_progress(batch[-1].ends_at)
-    return Imported(read, written, unfinished, refused)
+    return Imported(read, written, _without_end(engine, list(open_ids)), refused)
 
 
 def read_pieces(source: IO[bytes]) -> Iterator[Piece]:
@@ -83,32 +90,17 @@ def read_pieces(source: IO[bytes]) -> Iterator[Piece]:
         skipped, first = skipped + 1, source.readline(LINE_LIMIT)
     if not first:
         return
-    if first.lstrip().startswith(b"["):
-        yield from _read_document(first + source.read())
-    elif _is_object(first):
+    if isinstance(_json_or_none(first), dict):
         yield from _read_lines(_chain(first, source), skipped)
     else:
-        yield from _read_whole(first + source.read(), skipped)
+        yield from _read_document(first + source.read(), skipped)
 
 
-def _read_whole(body: bytes, skipped: int) -> Iterator[Piece]:
-    """A first line that is no document: one indented object, or JSON lines whose first is broken."""
+def _json_or_none(text: bytes) -> object:
     try:
-        yield from _sessions_in(load_json(body), "the file", len(body))
-    except MalformedPayload as error:
-        lines = body.splitlines(keepends=True)
-        if any(_is_object(line) for line in lines):
-            yield from _read_lines(lines, skipped)
-        else:
-            yield Piece("the file", None, str(error), len(body))
-
-
-def _is_object(line: bytes) -> bool:
-    """Whether the line is a whole JSON object."""
-    try:
-        return isinstance(load_json(line), dict)
+        return load_json(text)
     except MalformedPayload:
-        return False
+        return None
 
 
 def _chain(first: bytes, rest: IO[bytes]) -> Iterator[bytes]:
@@ -131,32 +123,59 @@ def _read_lines(lines: Iterable[bytes], skipped: int) -> Iterator[Piece]:
             yield from _sessions_in(document, f"line {number}", position)
 
 
-def _read_document(body: bytes) -> Iterator[Piece]:
-    """A JSON array of sessions."""
+def _read_document(body: bytes, skipped: int) -> Iterator[Piece]:
+    """An array, one object over several lines, or something that is not quite JSON."""
     try:
-        entries = load_json(body)
+        document = load_json(body)
     except MalformedPayload as error:
-        yield from _read_broken_array(body, str(error))
+        lines = body.splitlines(keepends=True)
+        if body.lstrip().startswith(b"["):
+            yield from _read_values(body, body.index(b"[") + 1, "item", str(error))
+        elif any(_holds_a_session(line) for line in lines):
+            yield from _read_lines(lines, skipped)
+        else:
+            yield from _read_values(body, 0, "object", str(error))
         return
-    for number, entry in enumerate(entries, 1):
-        yield from _sessions_in(entry, f"item {number}", len(body) * number // len(entries))
+    if not isinstance(document, list):
+        yield from _sessions_in(document, "the file", len(body))
+        return
+    for number, entry in enumerate(document, 1):
+        yield from _sessions_in(entry, f"item {number}", len(body) * number // len(document))
 
 
-def _read_broken_array(body: bytes, why: str) -> Iterator[Piece]:
-    """The items of an array up to the place where it stops being JSON; a cut export keeps its whole sessions."""
+def _holds_a_session(line: bytes) -> bool:
+    """Whether the line is one of JSON lines; a line of an indented document may be an object too, but no session."""
+    document = _json_or_none(line)
+    return isinstance(document, dict) and not document.keys().isdisjoint({"checkSessionId", "sessions"})
+
+
+def _read_values(body: bytes, start: int, kind: str, why: str) -> Iterator[Piece]:
+    """One value after the other, up to where it stops being JSON: a cut array keeps its whole items."""
     text = body.decode("utf-8", errors="surrogateescape")
+    number, ends_at = 0, start
+    for number, (value, ends_at) in enumerate(_values(text, start), 1):
+        yield from _sessions_in(value, f"{kind} {number}", ends_at)
+    if kind == "item" or ends_at < len(text):
+        yield Piece(f"{kind} {number + 1}", None, f"{why}; what follows it was not read", len(body))
+
+
+def _values(text: str, at: int) -> Iterator[tuple[object, int]]:
+    """Each JSON value and where the next one begins."""
     decoder = json.JSONDecoder()
-    number, at = 0, text.find("[") + 1
-    while at:
-        while at < len(text) and text[at] in " \t\r\n,":
-            at += 1
+    at = _skip_gap(text, at)
+    while at < len(text):
         try:
-            entry, at = decoder.raw_decode(text, at)
+            value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            break
-        number += 1
-        yield from _sessions_in(entry, f"item {number}", at)
-    yield Piece(f"item {number + 1}", None, f"{why}; what follows it was not read", len(body))
+            return
+        at = _skip_gap(text, at)
+        yield value, at
+
+
+def _skip_gap(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n,":
+        at += 1
+    return at
 
 
 def _sessions_in(document: object, place: str, ends_at: int) -> Iterator[Piece]:
@@ -182,20 +201,37 @@ def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         yield batch
 
 
-def _store(engine: Engine, pieces: list[Piece], now: Clock, on_refused: Callable[[str], None]) -> tuple[Written, int]:
+def _store(
+    engine: Engine, pieces: list[tuple[Piece, SessionSnapshot]], now: Clock, on_refused: Callable[[str], None]
+) -> tuple[Written, int]:
     """Write a batch; when the tables refuse it, each session alone, so that a poison one hurts only itself."""
-    snapshots = [piece.snapshot for piece in pieces if piece.snapshot is not None]
-    recordings = [Recording(snapshot, "import", closes=snapshot.is_final) for snapshot in snapshots]
-    if not recordings:
+    if not pieces:
         return Written(), 0
+    recordings = [Recording(snapshot, "import", closes=snapshot.is_final) for _, snapshot in pieces]
     try:
         return transact(engine, lambda db: record_sessions(db, recordings, now=now())), 0
     except DatabaseError as error:
+        if not isinstance(error.__cause__, DataError | IntegrityError):
+            raise
         if len(pieces) == 1:
-            on_refused(f"{pieces[0].place}: {error}")
+            on_refused(f"{pieces[0][0].place}: {error}")
             return Written(), 1
     written, failed = Written(), 0
     for piece in pieces:
         stored, more = _store(engine, [piece], now, on_refused)
         written, failed = written + stored, failed + more
     return written, failed
+
+
+def _without_end(engine: Engine, session_ids: list[UUID]) -> tuple[UUID, ...]:
+    """Those of the sessions that are stored without an end, in the same order."""
+    sessions = table_of(CheckSession)
+
+    def has_no_end(db: Session, some: list[UUID]) -> set[UUID]:
+        wanted = sessions.c.check_session_id.in_(some) & sessions.c.final_at.is_(None)
+        return set(db.scalars(select(sessions.c.check_session_id).where(wanted)))
+
+    found: set[UUID] = set()
+    for start in range(0, len(session_ids), BATCH):
+        found |= transact(engine, partial(has_no_end, some=session_ids[start : start + BATCH]))
+    return tuple(session_id for session_id in session_ids if session_id in found)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Boolean, Connection, Engine, TextClause, bindparam, select, text
 from sqlalchemy.types import TypeEngine
 
-from recorder.db import current_revision, database_errors, describe
+from recorder.db import database_errors, describe
 from recorder.dimensions import table_of
 from recorder.errors import DatabaseError
 from recorder.models import CheckSession, UtcDateTime
@@ -72,8 +73,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 def status(engine: Engine) -> dict[str, Any]:
     """Counts and last times of what is recorded, what is open, and what needs a person."""
-    revision = current_revision(engine)
     with reading(engine) as connection:
+        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
         sessions = _one(
             connection,
             "SELECT COUNT(*) AS recorded, COUNT(final_at) AS final, COUNT(next_poll_at) AS followed, "
@@ -156,31 +157,33 @@ def query(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Run one statement of a person's own, which may read anything; its column names (unique) and its rows.
 
     Nothing can be changed, whatever the words are: SQLite asks about every step before it runs the statement,
-    PostgreSQL runs it in a transaction that is read only, by a protocol that takes a single statement, so that none can
-    end that transaction first. Raises DatabaseError.
+    PostgreSQL runs it in a transaction that is read only, in a pipeline, which takes a single statement, so that none
+    can end that transaction first. Raises DatabaseError.
     """
     if engine.dialect.name == "sqlite":
         return _query_sqlite(engine, sql)
     with reading(engine) as connection:
         connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
         driver: Any = connection.connection.driver_connection
-        with driver.cursor() as cursor:
-            try:  # stream takes a single statement, and no answer that is not rows
-                rows = list(cursor.stream(sql))
-            except engine.dialect.loaded_dbapi.Error as error:
-                connection.invalidate()  # after a COPY it cannot be used again
-                first_line = str(error).strip().split("\n", 1)[0]
-                raise DatabaseError(f"database {describe(engine)}: {first_line}") from error
-            return _column_names(cursor.description), rows
+        try:
+            with (
+                driver.pipeline() as pipeline,
+                driver.cursor() as cursor,
+            ):  # outside one, `COMMIT; DELETE ...` would run
+                cursor.execute(sql)
+                pipeline.sync()
+                return _column_names(cursor.description), list(cursor) if cursor.description else []
+        except engine.dialect.loaded_dbapi.Error as error:
+            connection.invalidate()  # after a COPY it cannot be used again
+            first_line = str(error).strip().split("\n", 1)[0]
+            raise DatabaseError(f"database {describe(engine)}: {first_line}") from error
 
 
 def _query_sqlite(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """As `query`, on a connection that knows which columns are times and truth values."""
     place, options = engine.dialect.create_connect_args(engine.url)
-    with (
-        database_errors(engine),
-        closing(sqlite3.connect(*place, **options, detect_types=sqlite3.PARSE_DECLTYPES)) as db,
-    ):
+    connected: Any = partial(engine.dialect.connect, *place, **options, detect_types=sqlite3.PARSE_DECLTYPES)
+    with database_errors(engine), closing(connected()) as db:
         db.execute("PRAGMA query_only = ON")
         db.set_authorizer(_allow)
         try:

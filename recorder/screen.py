@@ -42,7 +42,7 @@ def put(text: str) -> None:
 
 
 def print_json(document: object) -> None:
-    """One JSON document on stdout. What JSON has no word for is text: a not-a-number is "nan", bytes are hexadecimal."""
+    """One JSON document on stdout. What JSON has no word for is text: infinity is "inf", bytes are hexadecimal."""
     put(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
@@ -67,6 +67,11 @@ def show(value: object) -> str:
         return instant.isoformat(sep=" ", timespec="milliseconds")
     plain = _plain(value)
     return one_line(plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False))
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 session`, `2 sessions`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def one_line(text: str) -> str:
@@ -95,17 +100,28 @@ def progress(title: str, total: float | None) -> Iterator[Progress]:
 
 def _plain(value: Any) -> Any:
     """The value in words of JSON."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+    match value:
+        case Mapping():
+            return {str(key): _plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case None | str() | bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case _:
+            return _number(value) if isinstance(value, Decimal) else _words(value)
+
+
+def _number(value: Decimal) -> int | float | str:
+    """What PostgreSQL calls numeric, as SQLite has it: sums are whole, ratios are not."""
+    if not value.is_finite():
+        return str(value)
+    return int(value) if value.as_tuple().exponent == 0 else float(value)
+
+
+def _words(value: object) -> str:
     if isinstance(value, datetime):
         instant = value if value.tzinfo is None else value.astimezone(UTC)
         return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, Decimal) and value.is_finite():
-        return int(value) if value.as_tuple().exponent == 0 else float(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return str(value)
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -15,7 +15,7 @@ from recorder.checkly import ChecklyClient
 from recorder.clock import Clock, Monotonic, monotonic, utc_now
 from recorder.clocks import DatabaseClock
 from recorder.config import ScheduleSettings, Settings, access_problems, definition
-from recorder.errors import ConfigError
+from recorder.errors import BadAnswer, ChecklyError, ConfigError, NotSent, TryLater
 from recorder.ledger import Definition
 from recorder.materialising import PlannedSchedule
 from recorder.open_sessions import Scope
@@ -110,6 +110,19 @@ def checkly_access(settings: Settings) -> ChecklyAccess:
         proxy=checkly.proxy,
         timeout_s=checkly.timeout.total_seconds(),
     )
+
+
+def verify_access(access: ChecklyAccess) -> ChecklyError | None:
+    """Ask Checkly whether it knows the key and the account, before anything is written; starts nothing.
+
+    Raises Refused when it does not. Returns why nothing could be learned when Checkly is out of reach for now.
+    """
+    with ChecklyClient(access) as client:
+        try:
+            client.verify_access()
+        except (NotSent, TryLater, BadAnswer) as error:
+            return error
+    return None
 
 
 def planned(schedule: ScheduleSettings) -> PlannedSchedule:

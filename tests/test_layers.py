@@ -11,15 +11,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = {
-    "verbs": "cli cli_demo cli_sessions cli_history cli_report cli_common",
-    "processes": "demo daemon foreground planning",
+    "verbs": "cli cli_demo cli_sessions cli_history cli_ledger cli_report cli_common",
+    "processes": "demo daemon foreground reconciling planning",
     "wiring": "wiring",
     "use cases": "triggering tracking importing inspecting",
-    "decisions": "materialising following",
+    "decisions": "enrolling claiming materialising following evidence",
     "network": "checkly deadlines answers access targets check_results",
-    "database": "open_sessions store ledger dimensions",
+    "database": "open_sessions roster ambiguous store result_store ledger dimensions",
     "files": "spool lock",
-    "pace": "budget pacing",
+    "pace": "budget pacing clocks",
     "waist": "payloads json_fields models views",
     "engine": "db",
     "configuration": (

@@ -15,6 +15,8 @@ from tests import factories
 from tests.past import MONDAY, Payload, exclude, hourly, record, session, week
 
 EVERYWHERE = ("eu", "us", "ap")
+
+
 def ask(engine: Engine, sql: str) -> list[tuple[Any, ...]]:
     """The rows, with values written the same way whatever the database returns."""
     with engine.connect() as connection:
