@@ -12,7 +12,7 @@ from recorder.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from recorder.config import Settings
     from recorder.targets import Target
-    from recorder.triggering import Sent
+    from recorder.trigger_outcomes import Sent
     from recorder.wiring import Parts
 
 INTERRUPTED: Final = 130

@@ -19,7 +19,7 @@ from recorder.payloads import SessionSnapshot
 from recorder.store import Recording, record_sessions
 from recorder.targets import Target
 from recorder.tracking import Fetched
-from recorder.triggering import Follow, Sent
+from recorder.trigger_outcomes import Follow, Sent
 from recorder.wiring import Parts, planned
 
 LOOK_EVERY_S: Final = 0.3

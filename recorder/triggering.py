@@ -37,40 +37,19 @@ from recorder.errors import (
 )
 from recorder.ledger import ClaimedFire, Definition, Reason
 from recorder.materialising import PlannedSchedule, materialise
-from recorder.pacing import first_poll_at
-from recorder.payloads import Malformed, TriggerAnswer, parse_trigger_answer
+from recorder.payloads import Malformed, parse_trigger_answer
 from recorder.roster import colleagues
 from recorder.schedule import next_due
 from recorder.spool import Spool, SpooledAnswer, TornFile
-from recorder.store import Recording, record_malformed, record_sessions
+from recorder.store import record_malformed
 from recorder.targets import Target
+from recorder.trigger_outcomes import Follow, Sent, write_outcome
 
 STALL_LIMIT_S: Final = 5.0
 """Seconds between the intent's commit and the request; after a longer sleep of the machine nothing is sent."""
-CANCELLABLE: Final = "PLAYWRIGHT"
-"""The only type of check whose sessions obey a cancel."""
 RESEND_AFTER: Final = timedelta(seconds=5)
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Follow:
-    """How long the sessions of a fire are followed, and whether Checkly is asked to cancel what runs longer."""
-
-    timeout: timedelta
-    cancel: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of one fire; `error` is set unless it is triggered or matched nothing."""
-
-    fire_pk: int
-    state: str
-    reason: str | None
-    sessions: tuple[UUID, ...] = ()
-    error: ChecklyError | None = None
 
 
 class Triggering:
@@ -227,6 +206,9 @@ class Triggering:
             reason=sent.reason,
             sessions=len(sent.sessions),
         )
+        absent = set(plan.expect_locations) - sent.ran_everywhere
+        if sent.sessions and absent:
+            log.warning("sessions do not run where they are expected", schedule=plan.name, absent=sorted(absent))
         return _Step(found=True, sent=sent)
 
     def _post(
@@ -308,7 +290,7 @@ class Triggering:
         except MalformedPayload as error:
             unreadable = PerhapsSent(str(error), reason=Reason.BAD_BODY, body=spooled.body)
             return self._settle(fire, "ambiguous", Reason.BAD_BODY, error=unreadable, raw=spooled.body)
-        return transact(self._engine, lambda db: _write_outcome(db, fire, answer, follow, now=self._now()))
+        return transact(self._engine, lambda db: write_outcome(db, fire, answer, follow, now=self._now()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,32 +299,3 @@ class _Step:
 
     found: bool
     sent: Sent | None = None
-
-
-def _write_outcome(db: Session, fire: ClaimedFire, answer: TriggerAnswer, follow: Follow, *, now: datetime) -> Sent:
-    """Write the fire's state and all its sessions; the caller's transaction makes them one."""
-    record_malformed(db, answer.malformed, now=now, fire_pk=fire.pk)
-    state, reason = ("triggered", None) if answer.sessions else ("ambiguous", Reason.BAD_BODY)
-    ledger.settle_fire(
-        db,
-        fire,
-        state=state,
-        reason=reason,
-        now=now,
-        http_status=answer.http_status,
-        session_count=len(answer.sessions),
-    )
-    recordings = [
-        Recording(
-            snapshot,
-            fire.origin,
-            closes=False,
-            fire_pk=fire.pk,
-            next_poll_at=first_poll_at(snapshot.check_type, now=now),
-            deadline_at=now + follow.timeout,
-            cancel_on_timeout=follow.cancel and snapshot.check_type == CANCELLABLE,
-        )
-        for snapshot in answer.sessions
-    ]
-    record_sessions(db, recordings, now=now)
-    return Sent(fire.pk, state, reason, tuple(snapshot.check_session_id for snapshot in answer.sessions))

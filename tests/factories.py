@@ -80,7 +80,9 @@ def record(engine: Engine, *payloads: dict[str, Any], now: datetime = NOW, **how
     return transact(engine, lambda db: record_sessions(db, recordings, now=now))
 
 
-def open_session(engine: Engine, name: str = "one", /, *, timeout: timedelta = timedelta(hours=1), **changes: Any) -> UUID:
+def open_session(
+    engine: Engine, name: str = "one", /, *, timeout: timedelta = timedelta(hours=1), **changes: Any
+) -> UUID:
     """Write a running session that is due to be asked for; its id."""
     record(engine, running(name, **changes), origin="manual", next_poll_at=NOW, deadline_at=NOW + timeout)
     return UUID(some_id(name))

@@ -12,11 +12,12 @@ from sqlalchemy import Engine
 
 from recorder import wiring
 from recorder.clock import monotonic, utc_now
-from recorder.config import load_settings
+from recorder.config import Settings, load_settings
 from recorder.simulator.checkly import Settings as SimulatorSettings
 from recorder.simulator.server import SimulatorServer
 from recorder.spool import Spool, spool_for
-from recorder.triggering import Follow, Triggering
+from recorder.trigger_outcomes import Follow
+from recorder.triggering import Triggering
 from recorder.wiring import Parts
 from tests.factories import NOW, rows
 
@@ -125,7 +126,7 @@ def harness(
 
 
 def _start(
-    engine: Engine, checkly: SimulatorServer, clock: HandClock, settings: wiring.Settings, spool: Path | None
+    engine: Engine, checkly: SimulatorServer, clock: HandClock, settings: Settings, spool: Path | None
 ) -> Harness:
     database = settings.database.model_copy(update={"spool": spool})
     settings = settings.model_copy(update={"database": database})
@@ -135,7 +136,7 @@ def _start(
     return Harness(engine, checkly, clock, parts, triggering)
 
 
-def _settings(configuration: str, checkly: SimulatorServer, folder: Path) -> wiring.Settings:
+def _settings(configuration: str, checkly: SimulatorServer, folder: Path) -> Settings:
     environ = {
         "CHECKLY_API_KEY": f"key-{uuid4()}",
         "CHECKLY_ACCOUNT_ID": checkly.account_id,

@@ -24,6 +24,7 @@ from tests.sockets import (
 )
 
 BUDGET_S = 1.0
+LATEST_S = BUDGET_S * 1.1 + 0.4  # 1.1 x the budget, and what a busy machine takes to run the test itself
 SHORT_S = 0.3
 
 
@@ -69,7 +70,7 @@ def test_an_answer_that_never_ends_is_cut_when_the_budget_is_over(script: Script
     with ScriptedServer(script) as server, client() as http:
         took_s = seconds_until(httpx.ReadTimeout, lambda: http.get(server.url, timeout=BUDGET_S))
 
-    assert BUDGET_S * 0.9 <= took_s <= BUDGET_S * 1.1
+    assert BUDGET_S * 0.9 <= took_s <= LATEST_S
 
 
 def test_a_trickle_inside_tls_is_cut_as_well() -> None:
@@ -77,7 +78,7 @@ def test_a_trickle_inside_tls_is_cut_as_well() -> None:
     with ScriptedServer(header_trickle(), tls=True) as server, client() as http:
         took_s = seconds_until(httpx.ReadTimeout, lambda: http.get(server.url, timeout=BUDGET_S))
 
-    assert took_s <= BUDGET_S * 1.1
+    assert took_s <= LATEST_S
 
 
 def test_a_large_request_that_nobody_reads_is_cut() -> None:
@@ -87,7 +88,7 @@ def test_a_large_request_that_nobody_reads_is_cut() -> None:
             httpx.ReadTimeout, lambda: http.post(server.url, content=bytes(32_000_000), timeout=BUDGET_S)
         )
 
-    assert took_s <= BUDGET_S * 1.1
+    assert took_s <= LATEST_S
 
 
 def test_a_name_look_up_that_hangs_is_left_behind_and_nothing_was_sent() -> None:
@@ -102,7 +103,7 @@ def test_a_name_look_up_that_hangs_is_left_behind_and_nothing_was_sent() -> None
         took_s = seconds_until(httpx.ConnectError, lambda: http.get("http://slow.example", timeout=BUDGET_S))
         given_up.set()
 
-    assert took_s <= BUDGET_S * 1.1
+    assert took_s <= LATEST_S
 
 
 @pytest.mark.parametrize("failure", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")])
@@ -141,7 +142,7 @@ def test_a_tls_handshake_that_is_never_answered_means_that_nothing_was_sent() ->
             httpx.ConnectError, lambda: http.get(f"https://localhost:{server.port}", timeout=BUDGET_S)
         )
 
-    assert took_s <= BUDGET_S * 1.1
+    assert took_s <= LATEST_S
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_a_proxy_that_opens_no_tunnel_means_that_nothing_was_sent(script: Script
     with ScriptedServer(script) as proxy, client(proxy=proxy.url) as http:
         took_s = seconds_until(httpx.ConnectError, lambda: http.get("https://localhost:1", timeout=BUDGET_S))
 
-    assert took_s <= BUDGET_S * 1.1
+    assert took_s <= LATEST_S
     assert [request.method for request in proxy.requests] == ["CONNECT"]
 
 

@@ -29,9 +29,9 @@ WRITES = (
     "COMMIT; DELETE FROM payloads",
     "WITH gone AS (SELECT 1) DELETE FROM payloads",
     "VACUUM",
-    "ANALYZE",
 )
 WRITES_OF_SQLITE = (
+    "ANALYZE",
     "PRAGMA journal_mode = DELETE",
     "PRAGMA query_only = OFF",
     "PRAGMA user_version = 7",
@@ -41,7 +41,7 @@ WRITES_OF_SQLITE = (
     "BEGIN IMMEDIATE",
 )
 WRITES_OF_POSTGRESQL = (
-    "SET TRANSACTION READ WRITE",
+    "SET TRANSACTION READ WRITE; DELETE FROM payloads",
     "SELECT set_config('transaction_read_only', 'off', false)",
     "WITH gone AS (DELETE FROM payloads RETURNING 1) SELECT * FROM gone",
     "DO $$ BEGIN DELETE FROM payloads; END $$",

@@ -15,7 +15,7 @@ LAYERS = {
     "processes": "demo daemon foreground reconciling planning",
     "wiring": "wiring",
     "use cases": "triggering tracking importing inspecting",
-    "decisions": "enrolling claiming materialising following evidence",
+    "decisions": "trigger_outcomes enrolling claiming materialising following evidence",
     "network": "checkly deadlines answers access targets check_results",
     "database": "open_sessions roster ambiguous store result_store ledger dimensions",
     "files": "spool lock",

@@ -15,7 +15,7 @@ from recorder.pacing import LEASE
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.store import Postponement
 from recorder.targets import Target
-from recorder.triggering import Follow
+from recorder.trigger_outcomes import Follow
 from tests.factories import NOW, open_session, record, rows, session
 from tests.recording import Harness, harness
 

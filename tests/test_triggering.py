@@ -17,7 +17,7 @@ from recorder.payloads import TriggerAnswer
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.spool import SpooledAnswer
 from recorder.targets import Target
-from recorder.triggering import Follow
+from recorder.trigger_outcomes import Follow
 from tests.factories import NOW, rows
 from tests.recording import Harness, harness, schedule
 

@@ -1,0 +1,70 @@
+"""What became of one trigger, and the one transaction that writes a fire's outcome with all of its sessions."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from recorder import ledger
+from recorder.errors import ChecklyError
+from recorder.ledger import ClaimedFire, Reason
+from recorder.pacing import first_poll_at
+from recorder.payloads import TriggerAnswer
+from recorder.store import Recording, record_malformed, record_sessions
+
+CANCELLABLE: Final = "PLAYWRIGHT"
+"""The only type of check whose sessions obey a cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """How long the sessions of a fire are followed, and whether Checkly is asked to cancel what runs longer."""
+
+    timeout: timedelta
+    cancel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one fire; `error` is set unless it is triggered or matched nothing."""
+
+    fire_pk: int
+    state: str
+    reason: str | None
+    sessions: tuple[UUID, ...] = ()
+    ran_everywhere: frozenset[str] = frozenset()
+    """The run locations that all of the sessions have."""
+    error: ChecklyError | None = None
+
+
+def write_outcome(db: Session, fire: ClaimedFire, answer: TriggerAnswer, follow: Follow, *, now: datetime) -> Sent:
+    """Write the fire's state and all its sessions; the caller's transaction makes them one."""
+    record_malformed(db, answer.malformed, now=now, fire_pk=fire.pk)
+    state, reason = ("triggered", None) if answer.sessions else ("ambiguous", Reason.BAD_BODY)
+    ledger.settle_fire(
+        db,
+        fire,
+        state=state,
+        reason=reason,
+        now=now,
+        http_status=answer.http_status,
+        session_count=len(answer.sessions),
+    )
+    recordings = [
+        Recording(
+            snapshot,
+            fire.origin,
+            closes=False,
+            fire_pk=fire.pk,
+            next_poll_at=first_poll_at(snapshot.check_type, now=now),
+            deadline_at=now + follow.timeout,
+            cancel_on_timeout=follow.cancel and snapshot.check_type == CANCELLABLE,
+        )
+        for snapshot in answer.sessions
+    ]
+    record_sessions(db, recordings, now=now)
+    ids = tuple(snapshot.check_session_id for snapshot in answer.sessions)
+    locations = [frozenset(snapshot.run_locations) for snapshot in answer.sessions]
+    return Sent(fire.pk, state, reason, ids, frozenset.intersection(*locations) if locations else frozenset())
