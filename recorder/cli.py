@@ -13,7 +13,7 @@ import typer
 
 from recorder import cli_demo, cli_history, cli_ledger, cli_report, cli_sessions
 from recorder.cli_common import AsJson, ConfigFile, Context
-from recorder.errors import RecorderError, UsageError
+from recorder.errors import ConfigError, RecorderError, UsageError
 
 EPILOG: Final = """\
 Every command reads its configuration from --config, RECORDER_CONFIG or ./recorder.toml, and the key and the account
@@ -124,9 +124,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except RecorderError as error:
-        from recorder.screen import say
+        from recorder.screen import one_line, say
 
-        say("\n".join(f"recorder: {line}" for line in str(error).splitlines()))
+        for what in error.problems if isinstance(error, ConfigError) else [error]:
+            say(f"recorder: {one_line(str(what))}")
         return error.exit_code
     return 0
 

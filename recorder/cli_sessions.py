@@ -52,7 +52,8 @@ def run(
         raise UsageError("there is no schedule to run once: write one into recorder.toml (recorder init)")
     for warning in warnings_for(settings):
         say(f"warning: {warning}")
-    if (unknown := wiring.verify_access(access)) is not None:
+    unknown = wiring.verify_access(access)
+    if unknown is not None and not once:  # a single run says so itself in a moment
         say(f"warning: the key is not verified yet, {unknown}")
     parts = wiring.build(settings, context.engine)
     stop_on_signals(parts.stop)

@@ -23,7 +23,7 @@ from recorder.errors import UsageError
 from recorder.foreground import follow
 from recorder.inspecting import query
 from recorder.payloads import parse_session
-from recorder.screen import print_table, progress, say
+from recorder.screen import counted, print_table, progress, say
 from recorder.simulator.history import past_sessions
 from recorder.simulator.server import SimulatorServer
 from recorder.store import Recording, Written, record_sessions
@@ -113,7 +113,8 @@ def _show(config: Path, *, seconds: float, seed: int, write_report: Callable[[En
         past = _record_past(engine, checkly)
         say(f"2. Recorded {WEEKS} weeks of its past: {past.sessions} sessions, {past.results} results")
         fires, sessions = _record_live(settings, engine, seconds)
-        say(f"3. The daemon triggered {fires} times and recorded {sessions} live sessions in {seconds:g} seconds")
+        live = f"{counted(fires, 'time')} and recorded {counted(sessions, 'live session')}"
+        say(f"3. The daemon triggered {live} in {seconds:g} seconds")
     page, *_ = write_report(engine, settings)
     say(f"4. Last week's report: {page}")
     _say_goodbye(config, page, engine)
@@ -160,8 +161,8 @@ def _record_live(settings: Settings, engine: Engine, seconds: float) -> tuple[in
     """Let the real daemon work for a while; how many fires were triggered and sessions recorded."""
     parts = wiring.build(settings, engine)
     with ThreadPoolExecutor(1, "daemon") as thread, progress("recording live sessions", seconds) as bar:
-        running = thread.submit(Daemon(parts).run)
         try:
+            running = thread.submit(Daemon(parts).run)  # inside: a Ctrl-C from here on must stop it
             for tick in range(int(seconds / LOOK_EVERY_S)):
                 if running.done() or parts.stop.wait(LOOK_EVERY_S):
                     break

@@ -146,7 +146,7 @@ def enrol_schedule(db: Session, name: str, definition: Definition, *, now: datet
         db.add(row)
     row.definition, row.paused = definition.text, definition.paused
     if row.removed_at is not None:
-        row.removed_at, row.cursor = None, now
+        row.removed_at, row.cursor = None, max(row.cursor, now)
     db.flush()
     return _schedule_row(row)
 

@@ -43,7 +43,8 @@ def put(text: str) -> None:
 
 def print_json(document: object) -> None:
     """One JSON document on stdout. What JSON has no word for is text: infinity is "inf", bytes are hexadecimal."""
-    put(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False))
+    has_every_letter = (sys.stdout.encoding or "").lower() in {"utf-8", "utf8"}
+    put(json.dumps(_plain(document), indent=2, ensure_ascii=not has_every_letter, allow_nan=False))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -86,7 +86,10 @@ class Triggering:
 
         Raises ConfigError, and changes nothing, when another daemon at work on this database was told otherwise.
         """
+        before = transact(self._engine, ledger.stored_definitions)
         rows = transact(self._engine, lambda db: enrol_together(db, definitions, owner=self._owner, now=self._now()))
+        for name in sorted(before.keys() - rows.keys()):
+            log.warning("schedule left the configuration, what was due for it is skipped", schedule=name)
         self._cursors = {row.pk: row.cursor for row in rows.values()}  # before the plans: senders may be at work
         self._plans = {rows[name].pk: plan for name, plan in schedules.items()}
 

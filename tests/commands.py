@@ -1,10 +1,12 @@
 """Runs the command line inside the test's own process, as a user would type it, and gives back what was printed."""
 
 import contextlib
+import gc
 import io
 import json
 import os
 import signal
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +52,7 @@ def command(*arguments: str, folder: Path, environ: Mapping[str, str] | None = N
         contextlib.chdir(folder),
         _variables(environ or {}),
         _signals_and_logs(),
+        _connections(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -90,3 +93,14 @@ def _signals_and_logs() -> Iterator[None]:
         for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)
         structlog.reset_defaults()
+
+
+@contextlib.contextmanager
+def _connections() -> Iterator[None]:
+    """A command leaves its connections to the end of its process; here the process goes on."""
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()

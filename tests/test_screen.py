@@ -5,7 +5,8 @@ import json
 import os
 import pty
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -84,38 +85,54 @@ def test_a_table_without_rows_has_its_head(capsys: Captured) -> None:
     assert capsys.readouterr().out == "a\tb\n"
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """stdout and stderr are a terminal; the descriptor to read what it shows."""
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch, *streams: str) -> Iterator[Callable[[], str]]:
+    """Make these streams a terminal while the block runs, and give what it shows.
+
+    No fixture: pytest puts its own streams back between a fixture and the test.
+    """
     ours, theirs = pty.openpty()
-    monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setenv("TERM", "xterm")
-    with os.fdopen(theirs, "w") as screen:
-        monkeypatch.setattr(sys, "stdout", screen)
-        monkeypatch.setattr(sys, "stderr", screen)
-        yield ours
+    with monkeypatch.context() as patch, os.fdopen(theirs, "w") as screen:
+        patch.setenv("COLUMNS", "60")
+        patch.setenv("TERM", "xterm")
+        for stream in streams:
+            patch.setattr(sys, stream, screen)
+        yield lambda: os.read(ours, 65536).decode()
     os.close(ours)
 
 
-def test_a_table_is_aligned_on_a_terminal_and_obeys_no_markup_in_it(terminal: int) -> None:
+def test_a_table_is_aligned_on_a_terminal_and_obeys_no_markup_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Square brackets of a name are no style, and no control character gets through."""
-    print_table(("name", "n"), [("[red]checkout[/red]\x1b[2J", 1), ("x", 22)])
+    with terminal(monkeypatch, "stdout") as shown:
+        print_table(("name", "n"), [("[red]checkout[/red]\x1b[2J", 1), ("x", 22)])
+        text = shown()
 
-    shown = os.read(terminal, 4096).decode()
-    assert "[red]checkout[/red]\\x1b[2J" in shown
-    assert "\x1b[2J" not in shown
-    assert "\t" not in shown
+    assert "[red]checkout[/red]\\x1b[2J" in text
+    assert "\x1b[2J" not in text
+    assert "\t" not in text
 
 
-def test_a_terminal_shows_progress_with_what_is_said_above_it(terminal: int) -> None:
-    """And nothing of it stays."""
-    with progress("importing [all]", 2) as bar:
-        bar.update(bar.task_ids[0], completed=1)
-        say("line 3: [bold]oops[/bold]")
+def test_a_terminal_shows_progress_with_what_is_said_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Titles and words as they stand."""
+    with terminal(monkeypatch, "stderr") as shown:
+        with progress("importing [all]", 2) as bar:
+            bar.update(bar.task_ids[0], completed=1)
+            say("line 3: [bold]oops[/bold]")
+        text = shown()
 
-    shown = os.read(terminal, 65536).decode()
-    assert "importing [all]" in shown
-    assert "line 3: [bold]oops[/bold]" in shown
+    assert "importing [all]" in text
+    assert "line 3: [bold]oops[/bold]" in text
+
+
+def test_a_table_goes_to_its_file_while_the_terminal_shows_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machine output never ends up between the drawings."""
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+
+    with terminal(monkeypatch, "stderr"), progress("following", 1):
+        print_table(("a",), [("b",)])
+
+    assert out.getvalue() == "a\nb\n"
 
 
 def test_no_progress_is_drawn_where_nobody_watches(capsys: Captured) -> None:
@@ -159,17 +176,3 @@ def test_a_full_disk_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_one_is_counted_in_the_singular() -> None:
     assert [counted(number, "session") for number in (0, 1, 2)] == ["0 sessions", "1 session", "2 sessions"]
-
-
-def test_a_table_never_mixes_with_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While stderr is a terminal that shows progress, stdout may be a file: the table goes there."""
-    ours, theirs = pty.openpty()
-    out = io.StringIO()
-    with os.fdopen(theirs, "w") as screen:
-        monkeypatch.setattr(sys, "stderr", screen)
-        monkeypatch.setattr(sys, "stdout", out)
-        with progress("following", 1):
-            print_table(("a",), [("b",)])
-    os.close(ours)
-
-    assert out.getvalue() == "a\nb\n"

@@ -3,7 +3,7 @@
 Revision: 0002, after: 0001
 """
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,7 +18,12 @@ views_digest = "cafb569a63a76bf3"
 KEY: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT: Final = postgresql.TIMESTAMP(timezone=True, precision=3).with_variant(sa.String(23), "sqlite")
 UUID: Final = postgresql.UUID(as_uuid=True).with_variant(sa.LargeBinary(16), "sqlite")
-FIRE_COLUMNS: Final = {"evidence": sa.Text(), "reconciled_at": MOMENT, "resolved_at": MOMENT, "resolved_by": sa.Text()}
+FIRE_COLUMNS: Final[dict[str, sa.types.TypeEngine[Any]]] = {
+    "evidence": sa.Text(),
+    "reconciled_at": MOMENT,
+    "resolved_at": MOMENT,
+    "resolved_by": sa.Text(),
+}
 
 
 def upgrade() -> None:

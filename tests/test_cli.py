@@ -1,0 +1,410 @@
+"""The command line as a user meets it: help, exit codes, what is printed where, verbs against a simulated Checkly."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from sqlalchemy import Engine
+
+from recorder import __version__, cli, db
+from recorder.simulator.scenarios import Kind, Scenario
+from recorder.simulator.server import SimulatorServer
+from tests import processes
+from tests.commands import SCHEDULES, Done, account, command, quick_checkly
+from tests.documented import CHECK_SESSION_ID, RETRIEVE_ANSWER
+from tests.factories import open_session, record, rows, running, session, some_id
+
+HEAVY = ("pandas", "sqlalchemy", "httpx", "pydantic_settings", "apscheduler", "uvicorn", "rich", "structlog")
+
+
+@pytest.fixture
+def checkly() -> Iterator[SimulatorServer]:
+    """A new account for each test: the same seed, so the same ends."""
+    with quick_checkly() as server:
+        yield server
+
+
+@pytest.fixture
+def failing() -> Iterator[SimulatorServer]:
+    """An account where a critical check fails at every location."""
+    with quick_checkly() as server:
+        server.add_scenario(Scenario("down", Kind.OUTAGE, "Payments API"))
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a configuration and no history yet."""
+    (tmp_path / "recorder.toml").write_text(SCHEDULES)
+    return tmp_path
+
+
+@pytest.fixture
+def history(database: str) -> Iterator[Engine]:
+    """A database of each kind with one finished session in it."""
+    engine = db.open_engine(database)
+    record(engine, session())
+    yield engine
+    engine.dispose()
+
+
+def url(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)
+
+
+def verbs() -> dict[str, Any]:
+    """Every command by the words that name it."""
+    root: Any = typer.main.get_command(cli.app)
+    found: dict[str, Any] = {}
+    for name, one in root.commands.items():
+        inner = getattr(one, "commands", None)
+        found |= {f"{name} {leaf}": verb for leaf, verb in inner.items()} if inner else {name: one}
+    return found
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """It stays under half a second: each of these takes a tenth of one, pandas two whole ones."""
+    asked = "import sys; from recorder.cli import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+
+    assert "Usage: recorder" in done.stdout
+    assert not set(HEAVY) & set(done.stderr.split())
+
+
+def test_help_lists_every_verb_and_every_exit_code(tmp_path: Path) -> None:
+    done = command("--help", folder=tmp_path)
+
+    assert done.code == 0
+    listed = {line.split()[0] for line in done.out.splitlines() if line.startswith("  ") and line.strip()}
+    assert {words.split()[0] for words in verbs()} <= listed
+    for code in (0, 1, 2, 3, 4, 5, 75, 130):
+        assert f" {code} " in done.out
+
+
+@pytest.mark.parametrize("words", verbs())
+def test_every_verb_explains_itself_and_each_of_its_words(words: str, tmp_path: Path) -> None:
+    """A sentence for the verb, and one for each argument and option."""
+    verb = verbs()[words]
+
+    done = command(*words.split(), "--help", folder=tmp_path)
+
+    assert (done.code, done.err) == (0, "")
+    assert verb.help.endswith(".")
+    for parameter in verb.params:
+        assert parameter.help.endswith("."), parameter.name
+
+
+def test_without_a_verb_the_help_is_shown_and_nothing_done(tmp_path: Path) -> None:
+    done = command(folder=tmp_path)
+
+    assert done.code == 2
+    assert "Commands:" in done.out + done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_one_line(tmp_path: Path) -> None:
+    assert command("--version", folder=tmp_path) == Done(0, f"{__version__}\n", "")
+
+
+def test_init_writes_a_configuration_that_holds(tmp_path: Path) -> None:
+    """What it says to do next works as it says."""
+    first = command("init", folder=tmp_path)
+    checked = command("check-config", folder=tmp_path)
+
+    assert (first.code, first.out) == (0, "")
+    assert "wrote recorder.toml" in first.err
+    assert checked.code == 0
+    assert checked.err.splitlines()[-1] == f"ok: {tmp_path / 'recorder.toml'}, 1 schedule"
+
+
+def test_init_replaces_a_file_only_when_told_to(tmp_path: Path) -> None:
+    """A configuration is work."""
+    (tmp_path / "recorder.toml").write_text("# mine\n")
+
+    refused = command("init", folder=tmp_path)
+    kept = (tmp_path / "recorder.toml").read_text()
+    forced = command("init", "--force", folder=tmp_path)
+
+    assert (refused.code, forced.code) == (2, 0)
+    assert refused.err == "recorder: recorder.toml exists already: name another file, or replace it with --force\n"
+    assert kept == "# mine\n"
+    assert "[[schedules]]" in (tmp_path / "recorder.toml").read_text()
+
+
+def test_plan_shows_what_would_be_sent_and_when(folder: Path) -> None:
+    """As a table and as JSON; nothing is asked, nothing is written."""
+    table = command("plan", "--next", "2", folder=folder)
+    as_json = command("plan", "--next", "1", "--json", folder=folder)
+
+    assert table.table[0] == ["schedule_name", "due_at", "local_time", "request_body"]
+    assert len(table.table) == 3
+    (row,) = as_json.json
+    assert json.loads(row["request_body"]) == {"target": {"matchTags": [["critical"]]}}
+    assert row["due_at"].endswith("0:00.000Z")
+    assert [path.name for path in folder.iterdir()] == ["recorder.toml"]
+
+
+def test_a_dry_run_sends_and_writes_nothing(folder: Path, checkly: SimulatorServer) -> None:
+    """And needs no key."""
+    before = checkly.witness().requests
+
+    done = command("trigger", "--tags", "a, b", "--tags", "!c", "--dry-run", folder=folder)
+
+    assert done.code == 0
+    assert done.json["body"] == {"target": {"matchTags": [["a", "b"], ["!c"]]}}
+    assert checkly.witness().requests == before
+    assert [path.name for path in folder.iterdir()] == ["recorder.toml"]
+
+
+def test_trigger_follows_its_sessions_to_the_end_and_prints_them(folder: Path, checkly: SimulatorServer) -> None:
+    """By tags, with JSON on stdout and a line for a person on stderr."""
+    done = command("trigger", "--tags", "critical", "--json", "--fail", folder=folder, environ=account(checkly))
+
+    assert done.code == 0, done.err
+    assert (done.json["fire_id"], done.json["state"], done.json["reason"]) == (1, "triggered", None)
+    assert len(done.json["sessions"]) > 1
+    for one in done.json["sessions"]:
+        assert (one["status"], one["excluded"]) == ("PASSED", False)
+        assert one["final_at"].endswith("Z")
+        assert {result["run_location"] for result in one["results"]} == set(one["run_locations"])
+    assert done.err == f"trigger: triggered, {len(done.json['sessions'])} sessions\n"
+
+
+def test_a_schedule_is_triggered_by_its_name(folder: Path, checkly: SimulatorServer) -> None:
+    """Its sessions count as its own."""
+    done = command("trigger", "critical", folder=folder, environ=account(checkly))
+    sessions = command("query", "SELECT DISTINCT schedule_name, origin FROM session_history", folder=folder)
+
+    assert done.code == 0, done.err
+    assert done.table[0] == ["check_name", "status", "time_elapsed_ms", "run_locations", "check_session_id"]
+    assert sessions.table[1:] == [["critical", "manual"]]
+
+
+def test_a_detached_trigger_leaves_its_sessions_to_a_daemon(folder: Path, checkly: SimulatorServer) -> None:
+    """They are open, and nobody is told that something failed."""
+    done = command("trigger", "--tags", "critical", "--detach", "--fail", folder=folder, environ=account(checkly))
+    status = command("status", "--json", folder=folder)
+
+    assert done.code == 0
+    assert status.json["sessions"]["followed"] == status.json["sessions"]["recorded"] > 1
+
+
+def test_nothing_that_matches_is_a_failure_only_where_asked(folder: Path, checkly: SimulatorServer) -> None:
+    """A misspelt tag must not look like a passed check in somebody's pipeline."""
+    plain = command("trigger", "--tags", "misspelt", "--json", folder=folder, environ=account(checkly))
+    strict = command("trigger", "--tags", "misspelt", "--fail", folder=folder, environ=account(checkly))
+
+    assert (plain.code, plain.json["state"], plain.json["sessions"]) == (0, "no_match", [])
+    assert (strict.code, strict.err) == (1, "trigger: no_match, no check matches\n")
+
+
+def test_a_session_that_fails_is_a_failure_where_asked(folder: Path, failing: SimulatorServer) -> None:
+    """All the same it is recorded, and without --fail the command did what it was told."""
+    strict = command("trigger", "--tags", "critical", "--fail", "--json", folder=folder, environ=account(failing))
+    plain = command("run", "--once", folder=folder, environ=account(failing))
+
+    assert (strict.code, plain.code) == (1, 0)
+    assert "FAILED" in {one["status"] for one in strict.json["sessions"]}
+
+
+def test_run_once_triggers_each_schedule_and_leaves(folder: Path, checkly: SimulatorServer) -> None:
+    """Nothing stays open, and the sessions are printed."""
+    done = command("run", "--once", "--fail", folder=folder, environ=account(checkly))
+    status = command("status", "--json", folder=folder).json
+
+    assert done.code == 0, done.err
+    assert status["fires"] == [{"state": "triggered", "reason": None, "fires": 1}]
+    assert status["sessions"]["final"] == status["sessions"]["recorded"] == len(done.table) - 1
+    assert status["schedules"][0]["paused"] is False
+
+
+def test_record_fetches_sessions_that_were_started_elsewhere(folder: Path, checkly: SimulatorServer) -> None:
+    """One that is unknown does not keep the others from being recorded."""
+    elsewhere = command("trigger", "--tags", "critical", "--json", folder=folder, environ=account(checkly)).json
+    known = elsewhere["sessions"][0]["check_session_id"]
+    other = ("-d", "sqlite:///other.db")
+
+    done = command("record", known, some_id("x"), "--json", *other, folder=folder, environ=account(checkly))
+
+    assert done.code == 4
+    assert done.json["failed"] == [some_id("x")]
+    assert [one["check_session_id"] for one in done.json["sessions"]] == [known]
+    assert done.err.startswith(f"{some_id('x')}: ")
+    assert command("query", "SELECT status FROM session_history", *other, folder=folder).table[1:] == [["PASSED"]]
+
+
+def test_a_signal_ends_the_wait_and_says_what_is_open(folder: Path) -> None:
+    """In life's own time a session takes long; what was triggered stays recorded."""
+    with SimulatorServer(speed=1) as slow:
+        environ = processes.environment(slow)
+        with processes.running("trigger", "--tags", "critical", folder=folder, environ=environ) as process:
+            processes.wait_until(lambda: "completion" in slow.witness().requests, "a session to be followed")
+            code = processes.stop(process)
+
+    assert code == 130
+    assert "have no end yet" in (folder / "stderr.txt").read_text()
+    assert command("status", "--json", folder=folder).json["sessions"]["followed"] > 0
+
+
+def test_the_documented_session_is_imported_from_a_file_and_from_a_pipe(folder: Path) -> None:
+    """The second time it is known already."""
+    (folder / "session.json").write_text(json.dumps(RETRIEVE_ANSWER))
+
+    first = command("import", "session.json", folder=folder)
+    shown = command("sessions", "show", CHECK_SESSION_ID, "--json", folder=folder)
+    piped = subprocess.run(
+        [sys.executable, "-m", "recorder.cli", "import", "-"],
+        cwd=folder,
+        input=json.dumps(RETRIEVE_ANSWER).encode(),
+        capture_output=True,
+        check=False,
+    )
+
+    assert first == Done(0, "", "session.json: read 1 session, 1 of them new; 1 new result; 0 refused\n")
+    assert (piped.returncode, piped.stdout) == (0, b"")
+    assert piped.stderr == b"stdin: read 1 session, 0 of them new; 0 new results; 0 refused\n"
+    assert shown.json["started_at"] == "2025-08-28T18:23:40.262Z"
+    assert [one["run_location"] for one in shown.json["results"]] == ["us-east-1"]
+
+
+def test_a_bad_line_is_named_and_the_exit_code_tells(folder: Path) -> None:
+    """The others are stored; as JSON the summary stands alone on stdout."""
+    lines = [json.dumps(session("one")), '{"cut', json.dumps(running("two"))]
+    (folder / "export.jsonl").write_text("\n".join(lines))
+
+    done = command("import", "export.jsonl", "--json", folder=folder)
+    again = command("import", "export.jsonl", folder=folder)
+
+    assert done.code == again.code == 1
+    assert done.json == {
+        "read": 2,
+        "new_sessions": 2,
+        "new_results": 2,
+        "unfinished": [some_id("two")],
+        "refused": 1,
+    }
+    assert done.err.startswith("export.jsonl: line 2: not readable as JSON")
+    assert again.err.splitlines()[1:] == [
+        "export.jsonl: read 2 sessions, 0 of them new; 0 new results; 1 refused",
+        f"1 have no end yet and count in no rate; to fetch it: recorder record {some_id('two')}",
+    ]
+
+
+def test_status_prints_the_same_as_table_and_as_json(history: Engine, folder: Path) -> None:
+    """Of each database; the password of its address is not shown."""
+    open_session(history, "two")
+
+    table = dict(command("status", "-d", url(history), folder=folder).table)
+    found = command("status", "-d", url(history), "--json", folder=folder).json
+
+    assert table["sessions recorded"] == str(found["sessions"]["recorded"]) == "2"
+    assert found["sessions"]["last_started_at"] == "2026-11-18T11:00:00.000Z"
+    assert table["sessions last started at"] == "2026-11-18 11:00:00.000"
+    assert table["database"] == found["database"] == db.describe(history)
+
+
+def test_sessions_are_listed_and_shown_alike_on_both_databases(history: Engine, folder: Path) -> None:
+    """Truth values are true or false, locations a list, times end in Z."""
+    here = ("-d", url(history))
+
+    (row,) = command("sessions", "list", "--json", *here, folder=folder).json
+    shown = command("sessions", "show", some_id("one"), "--json", *here, folder=folder).json
+    table = command("sessions", "list", "--since", "2026-11-18T12:00:00+01:00", *here, folder=folder).table
+    none = command("sessions", "list", "--status", "FAILED", *here, folder=folder).table
+
+    assert row == {
+        "started_at": "2026-11-18T11:00:00.000Z",
+        "check_name": "Checkout",
+        "status": "PASSED",
+        "time_elapsed_ms": 2000,
+        "run_locations": ["eu-central-1", "us-east-1"],
+        "origin": "import",
+        "check_session_id": some_id("one"),
+    }
+    assert (shown["has_attempts"], shown["excluded"], shown["run_day"]) == (False, False, "2026-11-18")
+    assert table[1][:3] == ["2026-11-18 11:00:00.000", "Checkout", "PASSED"]
+    assert none == [table[0]]
+
+
+def test_a_session_is_shown_as_two_tables(history: Engine, folder: Path) -> None:
+    """Its fields, and its results, a blank line between."""
+    done = command("sessions", "show", some_id("one"), "-d", url(history), folder=folder)
+
+    fields, results = done.out.split("\n\n")
+    assert "started_at\t2026-11-18 11:00:00.000" in fields
+    assert len(results.splitlines()) == 3
+
+
+def test_a_query_prints_a_table_or_json_on_both_databases(history: Engine, folder: Path) -> None:
+    sql = "SELECT run_location, started_at, has_errors, attempts FROM result_history ORDER BY 1 LIMIT 1"
+
+    table = command("query", sql, "-d", url(history), folder=folder)
+    as_json = command("query", sql, "--json", "-d", url(history), folder=folder)
+
+    assert table.out == (
+        "run_location\tstarted_at\thas_errors\tattempts\neu-central-1\t2026-11-18 11:00:00.000\tfalse\t0\n"
+    )
+    assert as_json.json == [
+        {
+            "run_location": "eu-central-1",
+            "started_at": "2026-11-18T11:00:00.000Z",
+            "has_errors": False,
+            "attempts": 0,
+        }
+    ]
+
+
+def test_a_report_lists_its_files_or_sums_up_as_json(history: Engine, folder: Path) -> None:
+    """The page first, each a path that is there; numbers are numbers."""
+    window = ("range", "--from", "2026-11-16", "--to", "2026-11-23", "-d", url(history))
+
+    files = command("report", *window, "--out", "report", folder=folder)
+    found = command("report", *window, "--out", "other", "--format", "csv", "--json", folder=folder)
+
+    assert files.code == 0, files.err
+    assert files.out.splitlines()[0].endswith("index.html")
+    assert all((folder / line).is_file() for line in files.out.splitlines())
+    assert found.json["sessions"]["rated"] == 1
+    assert {type(value) for value in found.json["sessions"].values()} == {int}
+
+
+def test_the_schema_is_brought_up_and_named(folder: Path) -> None:
+    """A second time there is nothing to do."""
+    first = command("db", "upgrade", folder=folder)
+    again = command("db", "upgrade", folder=folder)
+    current = command("db", "current", folder=folder)
+
+    assert (first.code, again.code) == (0, 0)
+    assert first.err.startswith("sqlite:///history.db: empty -> ")
+    assert again.err == f"sqlite:///history.db: already at {current.out}"
+
+
+def test_an_importing_database_of_the_default_name_appears_in_the_current_folder(tmp_path: Path) -> None:
+    """Without any configuration the defaults hold."""
+    (tmp_path / "one.json").write_text(json.dumps(session()))
+
+    done = command("import", "one.json", folder=tmp_path)
+
+    assert done.code == 0
+    engine = db.open_engine(f"sqlite:///{tmp_path / 'history.db'}")
+    assert rows(engine, "SELECT COUNT(*) FROM check_sessions") == [(1,)]
+    engine.dispose()
+
+
+def test_the_simulator_says_where_it_is_and_ends_on_a_signal(tmp_path: Path) -> None:
+    """Its address alone on stdout, for a script; how to use it on stderr."""
+    simulate = [sys.executable, "-m", "recorder.cli", "simulate", "--port", "0"]
+    with subprocess.Popen(simulate, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        process.terminate()
+        out, err = process.communicate(timeout=20)
+
+    assert (process.returncode, out) == (0, "")
+    assert address.startswith("http://127.0.0.1:")
+    assert f"export CHECKLY_API_URL={address} " in err
