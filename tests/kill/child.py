@@ -1,0 +1,197 @@
+"""The process that is killed: `python -m tests.kill.child` forks a real daemon for each order it reads.
+
+It has imported everything before the first fork, so that a daemon stands within a tenth of a second. An order is a line
+of JSON on stdin, the answer a line on stdout: `{"daemon": {...}}` -> `{"pid": 123}`, `{"reap": 123}` -> `{"code": -9}`.
+It starts no thread, and everything it has forked dies with it.
+"""
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg  # noqa: F401 - imported before the fork, as everything is
+from sqlalchemy import Engine, event
+
+from recorder import db, logs, wiring
+from recorder.access import ChecklyAccess
+from recorder.config import load_settings
+from recorder.daemon import Daemon, reload_on_signal, stop_on_signals
+from recorder.errors import RecorderError
+from recorder.spool import Spool, spool_for
+from tests.kill.mutants import MUTANTS
+from tests.kill.points import FireLabel, WatchedClient, WatchedSpool, label_intents, watch_commits
+from tests.kill.surgery import replace_part
+
+PR_SET_PDEATHSIG: Final = 1
+BUSY: Final = "a unit of work met a busy database"
+"""What the log says when a transaction failed because another writer was there."""
+HASTE: Final[dict[str, dict[str, Any]]] = {
+    "daemon": {"SPOOL_REST": timedelta(seconds=5), "SWEEP_S": 0.5},
+    "following": {"TROUBLE_POLL": timedelta(seconds=0.5), "SETTLING_POLL": timedelta(seconds=0.5)},
+    "ledger": {"INTENT_LEASE": timedelta(seconds=10)},
+    "open_sessions": {"LEASE": timedelta(seconds=5), "LONGEST_WAIT_S": 1},
+    "roster": {"BEAT_S": 0.5, "SILENT_FOR": timedelta(seconds=4)},
+    "tracking": {"RATE_LIMIT_PAUSE_S": 0.5},
+    "triggering": {"RESEND_AFTER": timedelta(seconds=0.5)},
+}
+"""Shorter pauses, by module. What the protocol needs of them still holds: the lease of a session is longer than its
+request (1 s of waiting, 2 s of grace), that of an intent longer than the stall limit and its request (5 s and 2 s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One daemon: its configuration, where its log goes, and the nth passing of which point kills it."""
+
+    config: str
+    log: str
+    kill_at: str | None = None
+    nth: int = 1
+    mutant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOrder:
+    """A second writer on a SQLite file, as a command in the foreground would be, but without a rest."""
+
+    database: str
+
+
+def main() -> None:
+    """Serve orders until stdin ends."""
+    die_with_parent()
+    gc.freeze()
+    while line := sys.stdin.readline():
+        order = json.loads(line)
+        if "reap" in order:
+            _, status = os.waitpid(order["reap"], 0)
+            answer = {"code": os.waitstatus_to_exitcode(status)}
+        elif "daemon" in order:
+            answer = {"pid": fork(run_daemon, Order(**order["daemon"]))}
+        else:
+            answer = {"pid": fork(write_without_rest, WriterOrder(**order["writer"]))}
+        print(json.dumps(answer), flush=True)  # noqa: T201 - the protocol
+
+
+def fork(run: Callable[[Any], int], order: object) -> int:
+    """Run a function in a child process; the child's pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        die_with_parent()
+        code = run(order)
+    except BaseException:  # noqa: BLE001 - nothing may return into the parent's loop
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def die_with_parent() -> None:
+    """Be killed when the process that started this one ends, however it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run_daemon(order: Order) -> int:
+    """Run the recorder as `recorder run` does; the exit code."""
+    log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    logs.set_up("info", as_json=True)
+    make_haste()
+    if order.mutant is not None:
+        MUTANTS[order.mutant]()
+    reached = Trap(order.kill_at, order.nth) if order.kill_at is not None else ignore
+    settings = load_settings(Path(order.config), environ=os.environ, cwd=Path(order.config).parent)
+    try:
+        engine = db.open_engine(settings.database.url)
+        watch(engine, reached)
+        parts = wiring.build(settings, engine)
+        stop_on_signals(parts.stop)
+        daemon = Daemon(parts)
+        reload_on_signal(daemon)
+        daemon.run()
+    except RecorderError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - as the command line does
+        return error.exit_code
+    return 0
+
+
+def make_haste() -> None:
+    """Put the shorter pauses in place."""
+    for module, constants in HASTE.items():
+        loaded = importlib.import_module(f"recorder.{module}")
+        for name, value in constants.items():
+            replace_part(loaded, name, value)
+
+
+def watch(engine: Engine, reached: Callable[[str], None]) -> None:
+    """Have `reached` told of every named point that this process passes, and the log of every busy database."""
+    label = FireLabel()
+    label_intents(label)
+    watch_commits(engine, reached)
+    event.listen(engine, "handle_error", say_when_busy)
+
+    def new_client(access: ChecklyAccess) -> WatchedClient:
+        return WatchedClient(access, reached=reached, label=label)
+
+    def new_spool(engine: Engine, configured: Path | None) -> Spool:
+        return WatchedSpool(spool_for(engine, configured).folder, reached=reached)
+
+    replace_part(wiring, "ChecklyClient", new_client)
+    replace_part(wiring, "spool_for", new_spool)
+
+
+class Trap:
+    """Kills this process, as a power cut would, when a point is passed for the nth time."""
+
+    def __init__(self, point: str, nth: int) -> None:
+        self._point = point
+        self._left = nth
+        self._lock = threading.Lock()
+
+    def __call__(self, point: str) -> None:
+        with self._lock:
+            if point != self._point:
+                return
+            self._left -= 1
+            if self._left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def ignore(_point: str) -> None:
+    """Pass every point alive."""
+
+
+def say_when_busy(context: Any) -> None:
+    """Log a transaction that failed because of another writer, before it is replayed."""
+    if "locked" in str(context.original_exception):
+        print(json.dumps({"event": BUSY}), file=sys.stderr, flush=True)  # noqa: T201 - a line of the log
+
+
+def write_without_rest(order: WriterOrder) -> int:
+    """Commit small writes to a SQLite file for ever, waiting politely for the other writer."""
+    connection = sqlite3.connect(order.database, isolation_level=None, timeout=30)
+    breath = threading.Event()
+    while True:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE schedules SET paused = paused")
+        connection.execute("COMMIT")
+        breath.wait(0.002)
+
+
+if __name__ == "__main__":
+    main()

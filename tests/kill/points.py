@@ -1,0 +1,128 @@
+"""Names the moments at which a recorder may die, and tells somebody when one is reached.
+
+Nothing in the recorder knows of this: the engine's commits, the client and the spool are wrapped from outside. What a
+transaction is about is read off its statements.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from sqlalchemy import Connection, Engine, event
+
+from recorder import ledger
+from recorder.access import ChecklyAccess
+from recorder.checkly import ChecklyClient
+from recorder.ledger import ClaimedFire
+from recorder.payloads import TriggerAnswer
+from recorder.spool import Spool, SpooledAnswer
+from tests.kill.surgery import replace_part
+
+POINTS: Final = (
+    "before_materialise_commit",
+    "after_materialise_commit",
+    "before_intent_commit",
+    "after_intent_commit",
+    "after_post",  # the answer is here, nothing knows of it
+    "after_spool",
+    "before_outcome_commit",
+    "after_outcome_commit",  # the spool has not forgotten yet
+    "before_results_commit",
+    "after_results_commit",
+)
+FIRE_HEADER: Final = "x-fire"
+"""Carries the key of the fire that a request belongs to, so that the witness can count requests for each fire."""
+
+Reached = Callable[[str], None]
+
+
+class FireLabel(threading.local):
+    """The fire whose intent this thread has just written."""
+
+    pk: int | None = None
+
+
+def watch_commits(engine: Engine, reached: Reached) -> None:
+    """Tell `reached` before and after each commit of a transaction that wrote fires, an outcome or results."""
+    steps: dict[int, set[str]] = {}
+
+    def begin(_connection: Connection) -> None:
+        steps[threading.get_ident()] = set()
+
+    def execute(_connection: Connection, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        step = step_of(statement, parameters)
+        if step is not None:
+            steps.setdefault(threading.get_ident(), set()).add(step)
+
+    commit = engine.dialect.do_commit
+
+    def do_commit(connection: Any) -> None:
+        written = steps.pop(threading.get_ident(), set())
+        for step in sorted(written):
+            reached(f"before_{step}_commit")
+        commit(connection)
+        for step in sorted(written):
+            reached(f"after_{step}_commit")
+
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "before_cursor_execute", execute)
+    replace_part(engine.dialect, "do_commit", do_commit)
+
+
+def step_of(statement: str, parameters: Any) -> str | None:
+    """Which step of the protocol a statement belongs to; None for reads and for what no step is named after."""
+    if statement.startswith("INSERT INTO fires"):
+        return "materialise"
+    if statement.startswith("INSERT INTO check_results"):
+        return "results"
+    if statement.startswith("UPDATE fires"):
+        values = set(parameters.values() if isinstance(parameters, Mapping) else parameters)
+        return "intent" if "intent" in values and "due" in values else "outcome" if "triggered" in values else None
+    return None
+
+
+def label_intents(label: FireLabel) -> None:
+    """Remember in `label` which fire each thread has claimed last; for the rest of this process."""
+    write = ledger.write_intent
+
+    def write_intent(*arguments: Any, **named: Any) -> ClaimedFire | None:
+        fire = write(*arguments, **named)
+        label.pk = None if fire is None else fire.pk
+        return fire
+
+    replace_part(ledger, "write_intent", write_intent)
+
+
+class WatchedClient(ChecklyClient):
+    """A client whose triggers say which fire they are for, and which says when their answer has come."""
+
+    def __init__(self, access: ChecklyAccess, *, reached: Reached, label: FireLabel) -> None:
+        self._reached = reached
+        self._label = label
+        super().__init__(access)
+
+    def trigger(self, body: bytes, *, allow_everything: bool = False) -> TriggerAnswer:
+        answer = super().trigger(body, allow_everything=allow_everything)
+        self._reached("after_post")
+        return answer
+
+    def _open(self) -> httpx.Client:
+        client = super()._open()
+        if self._label.pk is not None:
+            client.headers[FIRE_HEADER] = str(self._label.pk)
+        return client
+
+
+class WatchedSpool(Spool):
+    """A spool that says when an answer lies safely on disk."""
+
+    def __init__(self, folder: Path, *, reached: Reached) -> None:
+        self._reached = reached
+        super().__init__(folder)
+
+    def keep(self, answer: SpooledAnswer) -> Path:
+        path = super().keep(answer)
+        self._reached("after_spool")
+        return path

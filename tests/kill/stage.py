@@ -1,0 +1,157 @@
+"""What a campaign stands on: a simulated Checkly as the witness, a database, a configuration, a parent of daemons."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Final
+from uuid import NAMESPACE_URL, uuid5
+
+from sqlalchemy import Engine
+
+from recorder import db
+from recorder.simulator.admission import RateLimits
+from recorder.simulator.checkly import Settings as SimulatorSettings
+from recorder.simulator.faults import Fault, FaultKind
+from recorder.simulator.server import SimulatorServer
+from recorder.simulator.world import Check, World
+from tests.kill.child import Order
+from tests.kill.zygote import Child, Zygote, zygote
+from tests.processes import environment
+
+SCHEDULES: Final = {
+    "plain": 'overlap = "allow"',
+    "polite": 'overlap = "skip"',
+    "jittered": 'overlap = "allow"\njitter = "400ms"',
+    "strict": 'overlap = "allow"\nmisfire = "skip"\nmisfire_grace = "2s"',
+}
+"""The policies of the schedules. Each triggers a check of its own every second: a POST's body tells who sent it."""
+WEATHER: Final = (
+    Fault(kind=FaultKind.RESET_BEFORE),
+    Fault(kind=FaultKind.RESET_AFTER),
+    Fault(kind=FaultKind.RESET_AFTER, route="trigger"),
+    Fault(kind=FaultKind.STATUS_AFTER, route="trigger", status=502, html=True),
+    Fault(kind=FaultKind.STATUS, status=503),
+    Fault(kind=FaultKind.STATUS, route="trigger", status=429, retry_after="1"),
+    Fault(kind=FaultKind.STATUS, route="completion", status=429, retry_after="0"),
+    Fault(kind=FaultKind.DELAY, seconds=0.3),
+    Fault(kind=FaultKind.DELAY, route="trigger", seconds=2.5),
+    Fault(kind=FaultKind.SLOW_BODY, seconds=0.0005),
+    Fault(kind=FaultKind.TRUNCATE),
+    Fault(kind=FaultKind.TRUNCATE, route="trigger", has_length=False),
+    Fault(kind=FaultKind.GARBAGE, route="completion"),
+    Fault(kind=FaultKind.UNKNOWN_ENUM, route="completion"),
+)
+"""What the network does to one request now and then; the deadline of a request is 2 s."""
+
+CONFIGURATION: Final = """
+[checkly]
+requests_per_minute = 6000
+timeout = "2s"
+
+[database]
+url = "{url}"
+spool = "{spool}"
+"""
+SCHEDULE: Final = """
+[[schedules]]
+name = "{name}"
+every = "1s"
+check_ids = ["{check_id}"]
+{more}
+"""
+
+
+@dataclass
+class Stage:
+    """A place where daemons live and die."""
+
+    folder: Path
+    engine: Engine
+    checkly: SimulatorServer
+    zygote: Zygote
+    rng: Random
+    weather: Sequence[Fault] = WEATHER
+    mutant: str | None = None
+    _logs: Iterator[int] = field(default_factory=count)
+
+    @property
+    def spool(self) -> Path:
+        return self.folder / "spool"
+
+    def start(self, *, kill_at: str | None = None, nth: int = 1, config: str = "recorder.toml") -> Child:
+        """Start a daemon, with a log of its own."""
+        log = self.folder / f"daemon-{next(self._logs):04}.log"
+        order = Order(str(self.folder / config), str(log), kill_at, nth, self.mutant)
+        return self.zygote.start(order)
+
+    def logs(self) -> Iterator[tuple[str, str]]:
+        """The log of every daemon so far, by name."""
+        for path in sorted(self.folder.glob("daemon-*.log")):
+            yield path.name, path.read_text()
+
+
+def migrated_sqlite(folder: Path) -> str:
+    """The URL of a new, migrated SQLite database in this folder."""
+    url = f"sqlite:///{folder / 'history.db'}"
+    engine = db.open_engine(url)
+    db.upgrade(engine)
+    engine.dispose()
+    return url
+
+
+@contextmanager
+def stage(
+    folder: Path,
+    url: str,
+    *,
+    seed: int,
+    copies: int = 1,
+    weather: Sequence[Fault] = WEATHER,
+    mutant: str | None = None,
+) -> Iterator[Stage]:
+    """Build everything on a migrated database; whatever still runs at the end is killed.
+
+    `copies` is how often each kind of schedule is there: the more daemons share them, the more they need.
+    """
+    schedules = {f"{name}-{copy}": more for copy in range(copies) for name, more in SCHEDULES.items()}
+    checkly_settings = SimulatorSettings(
+        seed=seed,
+        scenarios=(),
+        past=timedelta(0),
+        limits=RateLimits(requests=1_000_000),
+        make_world=lambda seed, account_id: World(seed, account_id, tuple(map(_check, schedules))),
+    )
+    with SimulatorServer(speed=200.0, settings=checkly_settings) as checkly, zygote(environment(checkly)) as parent:
+        for file, more in {"recorder.toml": "", "paused.toml": "\npaused = true"}.items():
+            head = CONFIGURATION.format(url=url, spool=folder / "spool")
+            tables = [
+                SCHEDULE.format(name=name, check_id=_check_id(name), more=policy + more)
+                for name, policy in schedules.items()
+            ]
+            (folder / file).write_text(head + "".join(tables))
+        engine = db.open_engine(url)
+        try:
+            yield Stage(folder, engine, checkly, parent, Random(seed), weather, mutant)  # noqa: S311 - seeded on purpose
+        finally:
+            parent.kill_all()
+            engine.dispose()
+
+
+def _check(schedule: str) -> Check:
+    """The check that one schedule triggers; at this speed a session takes about 0.1 s."""
+    return Check(
+        name=f"Check of {schedule}",
+        check_type="API",
+        tags=frozenset({schedule}),
+        median_ms=20_000,
+        check_id=_check_id(schedule),
+        locations=("us-east-1", "eu-central-1"),
+    )
+
+
+def _check_id(schedule: str) -> str:
+    return str(uuid5(NAMESPACE_URL, schedule))
