@@ -1,5 +1,6 @@
 """Verbs on what is recorded: import, status, sessions, query, db."""
 
+import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -132,6 +133,7 @@ def query(
     from recorder import inspecting
     from recorder.screen import print_json, print_table
 
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of is raised as well, and said in one line
     if not sql.strip():
         raise UsageError('the query is empty: try recorder query "SELECT * FROM session_history LIMIT 5"')
     columns, rows = inspecting.query(Context(config, database).existing_engine, sql)

@@ -165,16 +165,13 @@ def query(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     with reading(engine) as connection:
         connection.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
         driver: Any = connection.connection.driver_connection
-        try:
-            with (
-                driver.pipeline() as pipeline,
-                driver.cursor() as cursor,
-            ):  # outside one, `COMMIT; DELETE ...` would run
+        try:  # outside of a pipeline, `COMMIT; DELETE ...` would run
+            with driver.pipeline() as pipeline, driver.cursor() as cursor:
                 cursor.execute(sql)
                 pipeline.sync()
                 return _column_names(cursor.description), list(cursor) if cursor.description else []
         except engine.dialect.loaded_dbapi.Error as error:
-            connection.invalidate()  # after a COPY it cannot be used again
+            connection.invalidate()  # after a COPY nothing else can be asked through it
             first_line = str(error).strip().split("\n", 1)[0]
             raise DatabaseError(f"database {describe(engine)}: {first_line}") from error
 
@@ -197,7 +194,7 @@ def _query_sqlite(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, 
 
 def _allow(step: int, what: str | None, *_: str | None) -> int:
     """SQLite asks before a statement runs: reading is fine, and so is what `json_each` does to be set up."""
-    is_set_up = step == sqlite3.SQLITE_UPDATE and what == "sqlite_master"  # query_only keeps it from being written
+    is_set_up = step == sqlite3.SQLITE_UPDATE and what == "sqlite_master"  # and yet SQLite lets nobody write it
     is_look_up = step == sqlite3.SQLITE_PRAGMA and what in _READING_PRAGMAS
     return sqlite3.SQLITE_OK if step in _READING_STEPS or is_set_up or is_look_up else sqlite3.SQLITE_DENY
 

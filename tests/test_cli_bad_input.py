@@ -359,6 +359,17 @@ def test_a_real_process_leaves_with_the_code_and_the_line(folder: Path) -> None:
     )
 
 
+def test_a_query_that_is_no_query_is_one_line_of_a_real_process(new_postgresql: str, folder: Path) -> None:
+    """The driver has much to say when a COPY comes where rows were asked for."""
+    environ = os.environ | {"RECORDER_DATABASE_URL": new_postgresql}
+    command("db", "upgrade", "-d", new_postgresql, folder=folder)
+
+    done = recorder("query", "COPY checks TO STDOUT", folder=folder, environ=environ)
+
+    assert done.returncode == 5
+    assert one_line(Done(done.returncode, done.stdout, done.stderr)).endswith("use copy() instead")
+
+
 def test_an_encoding_that_lacks_a_letter_ends_no_command(folder: Path) -> None:
     """The letter is shown as an escape."""
     show = [sys.executable, "-m", "recorder.cli", "query", "SELECT '\N{GRINNING FACE}' AS ok", "--json"]

@@ -26,6 +26,12 @@ def lines(*payloads: Any, end: str = "\n") -> bytes:
     return "".join(json.dumps(payload) + end for payload in payloads).encode()
 
 
+def over_lines(payload: dict[str, Any]) -> bytes:
+    """The session with each of its results on a line of its own: lines that are objects, and no sessions."""
+    head = json.dumps({key: value for key, value in payload.items() if key != "results"})[:-1]
+    return "\n".join([head, ', "results": [', "\n,\n".join(map(json.dumps, payload["results"])), "]}\n"]).encode()
+
+
 def read(body: bytes) -> list[str]:
     """Each piece of a file: the session's name in these tests, or the place and why it was refused."""
     names = dict(zip(IDS, ("one", "two", "three"), strict=True))
@@ -51,6 +57,7 @@ WHOLE: dict[str, bytes] = {
     "an array with one item a line": b"[\n" + b",\n".join(lines(one)[:-1] for one in (ONE, TWO, THREE)) + b"\n]\n",
     "an array in UTF-16": json.dumps([ONE, TWO, THREE]).encode("utf-16"),
     "indented objects one after the other": b"".join(json.dumps(one, indent=2).encode() for one in (ONE, TWO, THREE)),
+    "objects over several lines with a result on each": b"".join(over_lines(one) for one in (ONE, TWO, THREE)),
     "the answer to a trigger": json.dumps({"sessions": [ONE, TWO, THREE]}).encode(),
     "an indented answer to a trigger": json.dumps({"sessions": [ONE, TWO, THREE]}, indent=2).encode(),
     "answers to triggers as lines": lines({"sessions": [ONE, TWO]}, {"sessions": [THREE]}),
@@ -132,6 +139,16 @@ def test_a_file_that_was_cut_keeps_its_whole_sessions_wherever_the_cut_is(
         pieces = read(body[:cut])
         assert pieces[:kept] == ["one", "two", "three"][:kept]
         assert len(pieces) == kept + 1, body[:cut]
+
+
+@pytest.mark.parametrize("end", ["", ",", ", \n"])
+def test_an_array_that_was_cut_between_two_items_says_so(end: str) -> None:
+    """Everything that is there is whole, and yet something is missing."""
+    pieces = read(f"[{json.dumps(ONE)}, {json.dumps(TWO)}{end}".encode())
+
+    assert pieces[:2] == ["one", "two"]
+    assert len(pieces) == 3
+    assert pieces[2].startswith("item 3: not readable as JSON")
 
 
 @given(st.binary(max_size=300) | st.text(alphabet='{}[]",:\n1ae\\', max_size=60).map(str.encode))

@@ -222,8 +222,8 @@ def test_sessions_are_listed_newest_first_up_to_the_limit(three: Engine) -> None
 def test_sessions_are_found_by_part_of_the_name_in_any_case(three: Engine) -> None:
     """Signs that SQL would take for wildcards are only themselves."""
     assert listed(three, check="CHECKOUT") == ["checkout_eu", "Checkout 100%"]
-    assert listed(three, check="0%") == ["Checkout 100%"]
-    assert listed(three, check="t_e") == ["checkout_eu"]
+    assert listed(three, check="%") == ["Checkout 100%"]
+    assert listed(three, check="_") == ["checkout_eu"]
     assert listed(three, check="!") == []
 
 
