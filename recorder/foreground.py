@@ -35,7 +35,7 @@ class Followed:
 
 
 def run_once(parts: Parts, *, on_sent: Callable[[str, Sent], None], on_seen: Seen) -> Followed:
-    """Trigger every schedule once, then follow all open sessions to their end, those of an earlier run included.
+    """Trigger every schedule once but the paused ones, then follow all open sessions, those of an earlier run included.
 
     Holds the lock of a SQLite database: raises LockedError while a daemon runs on it.
     """
@@ -50,6 +50,8 @@ def run_once(parts: Parts, *, on_sent: Callable[[str, Sent], None], on_seen: See
         for schedule in parts.settings.schedules:
             if parts.stop.is_set():
                 break
+            if schedule.paused:
+                continue
             plan = planned(schedule)
             follow_for = Follow(plan.session_timeout, cancel=plan.cancel_on_timeout)
             sent = triggering.trigger_now(plan.target, follow=follow_for, schedule=schedule.name, origin="schedule")

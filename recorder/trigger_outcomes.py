@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from recorder import ledger
-from recorder.errors import ChecklyError
+from recorder.errors import ChecklyError, PerhapsSent
 from recorder.ledger import ClaimedFire, Reason
 from recorder.pacing import first_poll_at
 from recorder.payloads import TriggerAnswer
@@ -67,4 +67,7 @@ def write_outcome(db: Session, fire: ClaimedFire, answer: TriggerAnswer, follow:
     record_sessions(db, recordings, now=now)
     ids = tuple(snapshot.check_session_id for snapshot in answer.sessions)
     locations = [frozenset(snapshot.run_locations) for snapshot in answer.sessions]
-    return Sent(fire.pk, state, reason, ids, frozenset.intersection(*locations) if locations else frozenset())
+    everywhere = frozenset.intersection(*locations) if locations else frozenset()
+    unreadable = "no session of the answer can be read; it is kept raw, and the trigger is not sent again"
+    error = None if answer.sessions else PerhapsSent(unreadable, reason=Reason.BAD_BODY, http_status=answer.http_status)
+    return Sent(fire.pk, state, reason, ids, everywhere, error)

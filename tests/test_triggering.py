@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from recorder import db
 from recorder.db import transact
-from recorder.errors import ConfigError, NotSent, Refused
+from recorder.errors import ConfigError, NotSent, PerhapsSent, Refused
+from recorder.foreground import run_once
 from recorder.ledger import open_intent
 from recorder.payloads import TriggerAnswer
 from recorder.simulator.faults import Fault, FaultKind
@@ -383,3 +384,23 @@ def _epoch(text: str) -> float:
 def _trigger_without_writing(recorder: Harness) -> TriggerAnswer:
     with recorder.parts.new_client() as client:
         return client.trigger(Target((("critical",),)).request_body())
+
+
+def test_run_once_leaves_a_paused_schedule_alone(engine: Engine, tmp_path: Path) -> None:
+    """Its runs would be real, with their alerts and their bill."""
+    with harness(engine, tmp_path, schedule(more="paused = true")) as recorder:
+        run_once(recorder.parts, on_sent=lambda _name, _sent: None, on_seen=lambda _: None)
+
+        assert recorder.triggers_received() == 0
+
+
+def test_an_answer_without_one_readable_session_is_an_error_for_its_caller(engine: Engine, tmp_path: Path) -> None:
+    with harness(engine, tmp_path, schedule(tags=(("smoke",),))) as recorder:
+        recorder.checkly.inject(Fault(kind=FaultKind.MALFORMED_SESSION))
+
+        sent = recorder.triggering.trigger_now(
+            Target((("smoke",),)), follow=Follow(HOUR), schedule=None, origin="manual"
+        )
+
+        assert (sent.state, sent.sessions) == ("ambiguous", ())
+        assert isinstance(sent.error, PerhapsSent)
