@@ -60,6 +60,14 @@ def command(*arguments: str, folder: Path, environ: Mapping[str, str] | None = N
     return Done(code, out.getvalue(), err.getvalue())
 
 
+def one_line(done: Done) -> str:
+    """The one line on stderr of a command that printed nothing else."""
+    assert done.out == ""
+    assert done.err.endswith("\n")
+    assert done.err.count("\n") == 1, done.err
+    return done.err.rstrip("\n")
+
+
 def account(checkly: SimulatorServer, *, key: str = "demo-key") -> dict[str, str]:
     """The variables that lead to a simulated account."""
     return {"CHECKLY_API_KEY": key, "CHECKLY_ACCOUNT_ID": checkly.account_id, "CHECKLY_API_URL": checkly.base_url}

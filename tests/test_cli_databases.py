@@ -1,0 +1,125 @@
+"""Databases that cannot be used, from every verb that opens one: one sentence, exit code 5, nothing sent or spoilt."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url
+
+from recorder.simulator.checkly import Settings
+from recorder.simulator.server import SimulatorServer
+from tests.commands import SCHEDULES, account, command, one_line
+from tests.documented import CHECK_SESSION_ID
+from tests.factories import session
+
+VERBS_THAT_OPEN: dict[str, list[str]] = {
+    "status": ["status"],
+    "query": ["query", "SELECT 1"],
+    "sessions list": ["sessions", "list"],
+    "sessions show": ["sessions", "show", CHECK_SESSION_ID],
+    "report": ["report", "weekly"],
+    "import": ["import", "session.json"],
+    "record": ["record", CHECK_SESSION_ID],
+    "trigger": ["trigger", "--tags", "a"],
+    "run once": ["run", "--once"],
+    "run": ["run"],
+    "db upgrade": ["db", "upgrade"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a configuration, a file to import and no history."""
+    (tmp_path / "recorder.toml").write_text(SCHEDULES)
+    (tmp_path / "session.json").write_text(json.dumps(session()))
+    return tmp_path
+
+
+def no_database(path: Path) -> str:
+    path.write_bytes(b"this is a letter, and not a database at all\n" * 100)
+    return "file is not a database"
+
+
+def newer_schema(path: Path) -> str:
+    assert command("db", "upgrade", "-d", f"sqlite:///{path}", folder=path.parent).code == 0
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    return "has schema 9999, newer than this recorder knows"
+
+
+def a_folder(path: Path) -> str:
+    path.mkdir()
+    return "unable to open database file"
+
+
+@pytest.fixture(scope="module")
+def reachable() -> Iterator[SimulatorServer]:
+    """An account that nothing must be triggered in."""
+    with SimulatorServer(settings=Settings(scenarios=())) as server:
+        yield server
+        assert server.witness().triggers == ()
+
+
+@pytest.mark.parametrize("spoil", [no_database, newer_schema, a_folder])
+@pytest.mark.parametrize("arguments", VERBS_THAT_OPEN.values(), ids=VERBS_THAT_OPEN.keys())
+def test_a_database_that_cannot_be_used_is_one_line_and_stays_as_it_is(
+    arguments: list[str], spoil: Callable[[Path], str], folder: Path, reachable: SimulatorServer
+) -> None:
+    """Exit code 5 from every verb that opens it, before anything is triggered."""
+    path = folder / "spoilt.db"
+    sentence = spoil(path)
+    before = path.read_bytes() if path.is_file() else b""
+
+    done = command(*arguments, "-d", f"sqlite:///{path}", folder=folder, environ=account(reachable))
+
+    assert done.code == 5
+    assert sentence in one_line(done)
+    assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+@pytest.mark.parametrize("arguments", VERBS_THAT_OPEN.values(), ids=VERBS_THAT_OPEN.keys())
+def test_a_database_in_a_folder_that_is_not_there_is_one_line(
+    arguments: list[str], folder: Path, reachable: SimulatorServer
+) -> None:
+    """And the folder is not made: it may be a disk that is not mounted."""
+    address = f"sqlite:///{folder}/missing/history.db"
+
+    done = command(*arguments, "-d", address, folder=folder, environ=account(reachable))
+
+    assert done.code == 5
+    assert "missing" in one_line(done)
+    assert not (folder / "missing").exists()
+
+
+@pytest.mark.parametrize("arguments", VERBS_THAT_OPEN.values(), ids=VERBS_THAT_OPEN.keys())
+def test_a_server_that_does_not_answer_is_one_line_without_its_password(
+    arguments: list[str], folder: Path, reachable: SimulatorServer
+) -> None:
+    """The address is named, so that it can be corrected."""
+    address = "postgresql+psycopg://me:hunter2@127.0.0.1:1/history"
+
+    done = command(*arguments, "-d", address, folder=folder, environ=account(reachable))
+
+    assert done.code == 5
+    assert "127.0.0.1:1/history" in one_line(done)
+    assert "hunter2" not in done.err
+
+
+def test_rights_that_are_missing_are_one_line(new_postgresql: str, folder: Path) -> None:
+    """A role that may connect and nothing else."""
+    name = make_url(new_postgresql).database
+    engine = create_engine(new_postgresql, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE reader_of_{name} LOGIN")
+        connection.exec_driver_sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    engine.dispose()
+    address = make_url(new_postgresql).set(username=f"reader_of_{name}").render_as_string(hide_password=False)
+
+    done = command("import", "session.json", "-d", address, folder=folder)
+
+    assert done.code == 5
+    assert "no schema has been selected to create in" in one_line(done)
