@@ -20,7 +20,7 @@ LAYERS = {
     "database": "open_sessions roster ambiguous store result_store ledger dimensions",
     "files": "spool lock",
     "pace": "budget pacing clocks",
-    "waist": "payloads json_fields models views",
+    "waist": "session_files payloads json_fields models views",
     "engine": "db",
     "configuration": (
         "starter config config_warnings config_problems config_sources toml_places settings config_fields durations"
