@@ -17,7 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from recorder import roster
 from recorder.clocks import ClockWatch, DatabaseClock
 from recorder.config import Settings
-from recorder.db import transact
+from recorder.db import sqlite_flaw, transact
 from recorder.errors import DatabaseError, RecorderError
 from recorder.ledger import Reason
 from recorder.lock import lock_path, only_daemon
@@ -96,6 +96,8 @@ class Daemon:
         transact(parts.engine, lambda db: roster.sign_in(db, owner=parts.owner, host=host, pid=pid, now=parts.now()))
         orphans = self._triggering.give_up_orphans(lock_proves=self._alone)
         following = transact(parts.engine, lambda db: resume(db, now=parts.now())) if self._alone else None
+        if self._alone and (flaw := sqlite_flaw()):
+            log.warning(flaw)
         log.info(
             "recorder started",
             schedules=len(parts.settings.schedules),

@@ -118,6 +118,11 @@ def test_a_lock_file_left_by_a_dead_process_keeps_nobody_out(checkly: SimulatorS
         assert stop(daemon, signal.SIGINT) == 0
     engine.dispose()
 
+    told = [line for line in (tmp_path / "stderr.txt").read_text().splitlines() if "99999999" in line]
+    assert len(told) == 1
+    assert "the last process did not stop by itself" in told[0]
+    assert (tmp_path / "history.db.lock").read_text() == "", "this one did"
+
 
 def test_the_key_shows_nowhere(checkly: SimulatorServer, folder: Path, engine: Engine) -> None:
     """Not in the process list, the logs, the database or the spool."""
