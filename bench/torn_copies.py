@@ -49,7 +49,7 @@ def play_round(seed: int) -> tuple[Counter[tuple[str, str]], list[str]]:
     """Snapshots of one database while a daemon fills it, each damaged in every way."""
     with tempfile.TemporaryDirectory(prefix="recorder-torn-") as name:
         folder = Path(name)
-        with stage(folder, migrated_sqlite(folder), seed=seed, copies=4, weather=()) as scene:
+        with stage(folder, migrated_sqlite(folder), seed=seed, copies=4, weather={}) as scene:
             daemon = scene.start()
             wait_until(lambda: finals(scene) >= 10, "ten final sessions")
             copies = folder / "copies"

@@ -1,7 +1,7 @@
 """The harness has teeth: each careless variant of the recorder is caught by the invariant that is there for it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -24,11 +24,11 @@ class Hunt:
     mutant: str
     points: tuple[str, ...]
     caught_by: int
-    weather: tuple[Fault, ...] = ()
+    weather: Mapping[str, Fault] = field(default_factory=dict)
 
 
 HUNTS = (
-    Hunt("resend_after_reset", (RANDOM,), 2, (Fault(kind=FaultKind.RESET_AFTER, route="trigger", count=3),)),
+    Hunt("resend_after_reset", (RANDOM,), 2, {"resets": Fault(kind=FaultKind.RESET_AFTER, route="trigger", count=3)}),
     Hunt("requeue_expired_intent", ("after_post",), 2),
     Hunt("commit_after_post", ("after_post",), 2),
     Hunt("final_without_cas", ("after_outcome_commit", "before_results_commit", RANDOM), 5),
@@ -67,7 +67,7 @@ def test_a_recorder_beside_another_writer_waits_and_fails_nothing(tmp_path: Path
 
 def beside_another_writer(folder: Path, url: str, *, mutant: str | None) -> list[Violation]:
     """What is wrong after six seconds of work beside a process that never rests."""
-    with stage(folder, url, seed=3, weather=(), mutant=mutant) as scene:
+    with stage(folder, url, seed=3, weather={}, mutant=mutant) as scene:
         campaign = Campaign(scene)
         writer = scene.zygote.start_writer(WriterOrder(str(folder / "history.db")))
         daemon = scene.start()

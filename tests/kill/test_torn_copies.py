@@ -19,7 +19,7 @@ SNAPSHOTS = 10
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A database at which a daemon is hard at work."""
     folder = tmp_path_factory.mktemp("torn")
-    with stage(folder, migrated_sqlite(folder), seed=7, copies=3, weather=()) as made:
+    with stage(folder, migrated_sqlite(folder), seed=7, copies=3, weather={}) as made:
         yield made
 
 
