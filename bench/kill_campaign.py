@@ -20,6 +20,7 @@ from time import perf_counter
 from tests.kill.campaign import Campaign
 from tests.kill.postgresql import PostgresqlServer, own_postgresql
 from tests.kill.stage import migrated_sqlite, stage
+from tests.kill.zygote import Zygote, zygote
 
 ROUND = 50
 DATABASES = ("sqlite", "postgresql")
@@ -37,8 +38,8 @@ def main() -> int:
     databases = options.database or list(DATABASES)
     for number in range(-(-options.kills // ROUND)):
         database = databases[number % len(databases)]
-        with database_for(database) as (folder, url, server):
-            campaign, found = play_round(folder, url, server, seed=options.seed + number)
+        with database_for(database) as (folder, url, server), zygote() as parent:
+            campaign, found = play_round(folder, url, server, parent, seed=options.seed + number)
         violations += found
         kills, weather, troubles = kills + campaign.kills, weather + campaign.injected, troubles + campaign.troubles
         print(f"round {number + 1} on {database}: {kills.total()} kills, {violations} violations so far", flush=True)
@@ -48,9 +49,11 @@ def main() -> int:
     return 1 if violations else 0
 
 
-def play_round(folder: Path, url: str, server: PostgresqlServer | None, *, seed: int) -> tuple[Campaign, int]:
+def play_round(
+    folder: Path, url: str, server: PostgresqlServer | None, parent: Zygote, *, seed: int
+) -> tuple[Campaign, int]:
     """One round with a database, a witness and a seed of its own; what happened, and how many violations."""
-    with stage(folder, url, seed=seed, copies=2 if server else 1) as scene:
+    with stage(folder, url, parent, seed=seed, copies=2 if server else 1) as scene:
         campaign = Campaign(scene, width=3 if server else 1, server=server)
         campaign.run(ROUND)
         campaign.drain()

@@ -16,6 +16,7 @@ from time import perf_counter
 from tests.factories import rows
 from tests.kill.copies import BAD_BACKUPS, POWER_CUTS, RECOVERED, REFUSED, TOLD, try_copies
 from tests.kill.stage import Stage, migrated_sqlite, stage
+from tests.kill.zygote import zygote
 from tests.processes import wait_until
 
 DAMAGES = POWER_CUTS | BAD_BACKUPS
@@ -49,7 +50,8 @@ def play_round(seed: int) -> tuple[Counter[tuple[str, str]], list[str]]:
     """Snapshots of one database while a daemon fills it, each damaged in every way."""
     with tempfile.TemporaryDirectory(prefix="recorder-torn-") as name:
         folder = Path(name)
-        with stage(folder, migrated_sqlite(folder), seed=seed, copies=4, weather={}) as scene:
+        url = migrated_sqlite(folder)
+        with zygote() as parent, stage(folder, url, parent, seed=seed, copies=4, weather={}) as scene:
             daemon = scene.start()
             wait_until(lambda: finals(scene) >= 10, "ten final sessions")
             copies = folder / "copies"

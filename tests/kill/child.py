@@ -52,8 +52,9 @@ request (1 s of waiting, 2 s of grace), that of an intent longer than the stall 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One daemon: its configuration, where its log goes, and the nth passing of which point kills it."""
+    """One daemon: its environment and configuration, where its log goes, the nth passing of which point kills it."""
 
+    environ: dict[str, str]
     config: str
     log: str
     kill_at: str | None = None
@@ -115,7 +116,7 @@ def run_daemon(order: Order) -> int:
     if order.mutant is not None:
         MUTANTS[order.mutant]()
     reached = Trap(order.kill_at, order.nth) if order.kill_at is not None else ignore
-    settings = load_settings(Path(order.config), environ=os.environ, cwd=Path(order.config).parent)
+    settings = load_settings(Path(order.config), environ=order.environ, cwd=Path(order.config).parent)
     try:
         engine = db.open_engine(settings.database.url)
         watch(engine, reached)

@@ -7,6 +7,14 @@ import pytest
 
 from tests.kill.postgresql import PostgresqlServer, own_postgresql
 from tests.kill.stage import migrated_sqlite
+from tests.kill.zygote import Zygote, zygote
+
+
+@pytest.fixture(scope="session")
+def parent() -> Iterator[Zygote]:
+    """The process that forks every daemon: one import of everything for all tests."""
+    with zygote() as started:
+        yield started
 
 
 @pytest.fixture

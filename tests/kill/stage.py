@@ -19,7 +19,7 @@ from recorder.simulator.faults import Fault, FaultKind
 from recorder.simulator.server import SimulatorServer
 from recorder.simulator.world import Check, World
 from tests.kill.child import Order
-from tests.kill.zygote import Child, Zygote, zygote
+from tests.kill.zygote import Child, Zygote
 from tests.processes import environment
 
 SCHEDULES: Final = {
@@ -86,7 +86,7 @@ class Stage:
     def start(self, *, kill_at: str | None = None, nth: int = 1, config: str = "recorder.toml") -> Child:
         """Start a daemon, with a log of its own."""
         log = self.folder / f"daemon-{next(self._logs):04}.log"
-        order = Order(str(self.folder / config), str(log), kill_at, nth, self.mutant)
+        order = Order(environment(self.checkly), str(self.folder / config), str(log), kill_at, nth, self.mutant)
         return self.zygote.start(order)
 
     def logs(self) -> Iterator[tuple[str, str]]:
@@ -108,6 +108,7 @@ def migrated_sqlite(folder: Path) -> str:
 def stage(
     folder: Path,
     url: str,
+    parent: Zygote,
     *,
     seed: int,
     copies: int = 1,
@@ -115,7 +116,7 @@ def stage(
     weather: Mapping[str, Fault] = WEATHER,
     mutant: str | None = None,
 ) -> Iterator[Stage]:
-    """Build everything on a migrated database; whatever still runs at the end is killed.
+    """Build everything on a migrated database; whatever the parent of the daemons still has at the end is killed.
 
     `copies` is how often each of the `policies` is there: the more daemons share schedules, the more they need.
     """
@@ -127,7 +128,7 @@ def stage(
         limits=RateLimits(requests=1_000_000),
         make_world=lambda seed, account_id: World(seed, account_id, tuple(map(_check, schedules))),
     )
-    with SimulatorServer(speed=200.0, settings=checkly_settings) as checkly, zygote(environment(checkly)) as parent:
+    with SimulatorServer(speed=200.0, settings=checkly_settings) as checkly:
         for file, more in {"recorder.toml": "", "paused.toml": "\npaused = true"}.items():
             head = CONFIGURATION.format(url=url, spool=folder / "spool")
             tables = [

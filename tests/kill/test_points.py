@@ -14,6 +14,7 @@ from tests.kill.campaign import STARTED, Campaign
 from tests.kill.invariants import fire_of
 from tests.kill.points import POINTS
 from tests.kill.stage import Stage, migrated_sqlite, stage
+from tests.kill.zygote import Zygote
 from tests.processes import PATIENCE_S, wait_until
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -57,10 +58,10 @@ ON_ITS_WAY = Death("", "while the request was on its way", Left("intent", 1), "a
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def scene(tmp_path_factory: pytest.TempPathFactory, parent: Zygote) -> Iterator[Stage]:
     """One schedule in fine weather; each death finds a ledger in which everything has come to its end."""
     folder = tmp_path_factory.mktemp("points")
-    with stage(folder, migrated_sqlite(folder), seed=1, policies=ONE_SCHEDULE, weather={}) as made:
+    with stage(folder, migrated_sqlite(folder), parent, seed=1, policies=ONE_SCHEDULE, weather={}) as made:
         yield made
 
 

@@ -12,7 +12,7 @@ from tests.kill.campaign import RANDOM, Campaign
 from tests.kill.child import WriterOrder
 from tests.kill.invariants import Violation
 from tests.kill.stage import stage
-from tests.kill.zygote import wait_for_any
+from tests.kill.zygote import Zygote, wait_for_any
 
 WITHIN_S = 60.0
 
@@ -43,8 +43,8 @@ def _in_time() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("hunt", HUNTS, ids=lambda hunt: hunt.mutant)
-def test_a_careless_recorder_is_caught(tmp_path: Path, sqlite_url: str, hunt: Hunt) -> None:
-    with stage(tmp_path, sqlite_url, seed=3, weather=hunt.weather, mutant=hunt.mutant) as scene:
+def test_a_careless_recorder_is_caught(tmp_path: Path, sqlite_url: str, parent: Zygote, hunt: Hunt) -> None:
+    with stage(tmp_path, sqlite_url, parent, seed=3, weather=hunt.weather, mutant=hunt.mutant) as scene:
         campaign = Campaign(scene, points=hunt.points)
 
         campaign.run(8)
@@ -53,23 +53,25 @@ def test_a_careless_recorder_is_caught(tmp_path: Path, sqlite_url: str, hunt: Hu
         assert hunt.caught_by in {violation.number for violation in campaign.judge()}
 
 
-def test_a_transaction_that_begins_as_a_reader_is_caught(tmp_path: Path, sqlite_url: str) -> None:
+def test_a_transaction_that_begins_as_a_reader_is_caught(tmp_path: Path, sqlite_url: str, parent: Zygote) -> None:
     """Beside a second writer it fails at once, whatever the busy timeout."""
-    found = beside_another_writer(tmp_path, sqlite_url, mutant="deferred_begin")
+    found = beside_another_writer(tmp_path, sqlite_url, parent, mutant="deferred_begin")
 
     assert [violation for violation in found if violation.number == 7 and "another writer" in violation.text]
 
 
-def test_a_recorder_beside_another_writer_waits_and_fails_nothing(tmp_path: Path, sqlite_url: str) -> None:
+def test_a_recorder_beside_another_writer_waits_and_fails_nothing(
+    tmp_path: Path, sqlite_url: str, parent: Zygote
+) -> None:
     """The same hunt without the mutant: what is caught above is the mutant and not the writer."""
-    assert beside_another_writer(tmp_path, sqlite_url, mutant=None) == []
+    assert beside_another_writer(tmp_path, sqlite_url, parent, mutant=None) == []
 
 
-def beside_another_writer(folder: Path, url: str, *, mutant: str | None) -> list[Violation]:
+def beside_another_writer(folder: Path, url: str, parent: Zygote, *, mutant: str | None) -> list[Violation]:
     """What is wrong after six seconds of work beside a process that never rests."""
-    with stage(folder, url, seed=3, weather={}, mutant=mutant) as scene:
+    with stage(folder, url, parent, seed=3, weather={}, mutant=mutant) as scene:
         campaign = Campaign(scene)
-        writer = scene.zygote.start_writer(WriterOrder(str(folder / "history.db")))
+        writer = parent.start_writer(WriterOrder(str(folder / "history.db")))
         daemon = scene.start()
         wait_for_any([daemon, writer], 6.0)
         daemon.kill()

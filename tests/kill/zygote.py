@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 @dataclass
 class Zygote:
-    """The parent of all daemons of a campaign."""
+    """The parent of all daemons; it has nothing to do with one campaign or another."""
 
     process: subprocess.Popen[str]
     children: list["Child"] = field(default_factory=list)
@@ -43,8 +43,8 @@ class Zygote:
 
     def kill_all(self) -> None:
         """Kill and bury every child that is not buried yet."""
-        for child in self.children:
-            child.kill()
+        while self.children:
+            self.children.pop().kill()
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin is not None
@@ -101,12 +101,11 @@ def wait_for_any(children: Sequence[Child], seconds: float) -> list[Child]:
 
 
 @contextmanager
-def zygote(environ: dict[str, str]) -> Iterator[Zygote]:
-    """A parent of daemons with these environment variables; all of them die with it at the end."""
+def zygote() -> Iterator[Zygote]:
+    """A parent of daemons; all of them die with it at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.kill.child"],
         cwd=ROOT,
-        env=environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
