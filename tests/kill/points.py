@@ -79,6 +79,8 @@ def step_of(statement: str, parameters: Any) -> str | None:
         return "results"
     if statement.startswith("UPDATE fires") and "request_body=" in statement:
         return "intent"
+    if statement.startswith("UPDATE fires") and "not_before=" in statement:
+        return "return"
     if statement.startswith("UPDATE fires"):
         values = parameters.values() if isinstance(parameters, Mapping) else parameters
         return "outcome" if "triggered" in values else None
