@@ -159,7 +159,7 @@ def watch(engine: Engine, reached: Callable[[str], None], label: FireLabel) -> N
 
 
 class Trap:
-    """Kills this process, as a power cut would, when a point is passed for the nth time; the log says for which fire."""
+    """Kills this process, as a power cut would, at the nth passing of a point; the log says for which fire."""
 
     def __init__(self, point: str, nth: int, label: FireLabel) -> None:
         self._point = point
