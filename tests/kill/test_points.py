@@ -83,11 +83,12 @@ def test_a_daemon_dies_where_the_point_says_and_the_next_one_goes_on_from_there(
 def test_a_request_on_its_way_may_have_been_acted_on_and_is_not_repeated(scene: Stage) -> None:
     known, acted_on = newest_fire(scene), len(scene.checkly.witness().triggers)
     sent = scene.checkly.witness().requests.get("trigger", 0)
-    scene.checkly.inject(Fault(kind=FaultKind.DELAY, route="trigger", seconds=1.5))
+    scene.checkly.inject(Fault(kind=FaultKind.DELAY, route="trigger", seconds=1.5, count=None))
     daemon = scene.start()
     wait_until(lambda: scene.checkly.witness().requests.get("trigger", 0) > sent, "a request on its way")
     assert not daemon.wait(0.2)  # until all of it is there
     daemon.kill()
+    scene.checkly.clear_faults()
     wait_until(lambda: len(scene.checkly.witness().triggers) > acted_on, "the witness to act on it")
     fire = fire_of(scene.checkly.witness().triggers[acted_on])
     assert left_behind(scene, fire) == ON_ITS_WAY.left

@@ -8,7 +8,7 @@ import pytest
 
 from recorder.clock import monotonic
 from recorder.simulator.faults import Fault, FaultKind
-from tests.kill.campaign import RANDOM, Campaign
+from tests.kill.campaign import Campaign
 from tests.kill.child import WriterOrder
 from tests.kill.invariants import Violation
 from tests.kill.stage import stage
@@ -19,7 +19,10 @@ WITHIN_S = 60.0
 
 @dataclass(frozen=True)
 class Hunt:
-    """Where a mutant is looked for: what kills it, in which weather; and the number of the promise that it breaks."""
+    """Where a mutant is looked for: what kills it, in which weather; and the number of the promise that it breaks.
+
+    It dies at points only: a busy machine gives it as long as it needs to get there.
+    """
 
     mutant: str
     points: tuple[str, ...]
@@ -28,10 +31,15 @@ class Hunt:
 
 
 HUNTS = (
-    Hunt("resend_after_reset", (RANDOM,), 2, {"resets": Fault(kind=FaultKind.RESET_AFTER, route="trigger", count=3)}),
+    Hunt(
+        "resend_after_reset",
+        ("after_results_commit",),
+        2,
+        {"resets": Fault(kind=FaultKind.RESET_AFTER, route="trigger", count=3)},
+    ),
     Hunt("requeue_expired_intent", ("after_post",), 2),
     Hunt("commit_after_post", ("after_post",), 2),
-    Hunt("final_without_cas", ("after_outcome_commit", "before_results_commit", RANDOM), 5),
+    Hunt("final_without_cas", ("after_outcome_commit", "after_results_commit"), 5),
 )
 
 
@@ -47,7 +55,7 @@ def test_a_careless_recorder_is_caught(tmp_path: Path, sqlite_url: str, parent: 
     with stage(tmp_path, sqlite_url, parent, seed=3, weather=hunt.weather, mutant=hunt.mutant) as scene:
         campaign = Campaign(scene, points=hunt.points)
 
-        campaign.run(8)
+        campaign.run(5)
         campaign.drain()
 
         assert hunt.caught_by in {violation.number for violation in campaign.judge()}
