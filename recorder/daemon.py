@@ -91,6 +91,8 @@ class Daemon:
         """Take up where the last process ended: spooled answers, then intents without one, then open sessions."""
         parts = self._parts
         self._triggering.replay_spool()
+        if self._alone:  # the lock proves that whoever was here before is dead, however lately it was seen
+            transact(parts.engine, lambda db: roster.bury_all(db, now=parts.now()))
         self._triggering.enrol(parts.plans(), parts.definitions())
         host, pid = socket.gethostname(), os.getpid()
         transact(parts.engine, lambda db: roster.sign_in(db, owner=parts.owner, host=host, pid=pid, now=parts.now()))
