@@ -144,7 +144,7 @@ def left_behind(scene: Stage, fire: int | None) -> Left:
     sessions = rows(scene.engine, "SELECT final_at FROM check_sessions WHERE fire_pk = :fire", fire=fire)
     ends = {"final" if final_at else "open" for (final_at,) in sessions} or {"none"}
     posts = sum(fire_of(record) == fire for record in scene.checkly.witness().triggers)
-    return Left(state, posts, len(list(scene.spool.glob(f"fire-{fire}.json"))), ends.pop())
+    return Left(state, posts, len(list(scene.spool.glob(f"fire-{fire}-*.json"))), ends.pop())
 
 
 def outcome_after_restart(scene: Stage, fire: int | None, known: int) -> str:
