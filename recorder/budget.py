@@ -28,10 +28,15 @@ class RequestBudget:
         """Wait for a token that no trigger needs; False when `stop` was set meanwhile."""
         return self._take(stop, reserve=TRIGGER_RESERVE)
 
-    def give_back(self) -> None:
-        """Return a token that was taken and not used."""
+    def take_for_reads(self, limit: int) -> int:
+        """Take as many tokens as there are now and no trigger needs, at most `limit`, without waiting; how many."""
         with self._lock:
-            self._bucket.tokens += 1
+            return self._bucket.take_up_to(limit, self._monotonic(), reserve=TRIGGER_RESERVE)
+
+    def give_back(self, tokens: int = 1) -> None:
+        """Return tokens that were taken and not used."""
+        with self._lock:
+            self._bucket.tokens += tokens
 
     def pause(self, seconds: float) -> None:
         """Let nothing leave for this long."""

@@ -42,6 +42,8 @@ class Recording:
     next_poll_at: datetime | None = None
     deadline_at: datetime | None = None
     cancel_on_timeout: bool = False
+    expected_at: datetime | None = None
+    """When the session is expected to end; the earliest is asked for first. None: at `next_poll_at`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Postponement:
     missing_since: datetime | None = None
     abandoned_at: datetime | None = None
     abandoned_reason: str | None = None
+    expected_at: datetime | None = None
+    """As in `Recording`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,7 @@ def _session_row(
         "settling_since": now if snapshot.is_final and not recording.closes else None,
         "final_at": now if recording.closes else None,
         "next_poll_at": None if recording.closes else recording.next_poll_at,
+        "expected_at": None if recording.closes else recording.expected_at or recording.next_poll_at,
         "deadline_at": recording.deadline_at,
         "cancel_on_timeout": recording.cancel_on_timeout,
     }
@@ -207,10 +212,8 @@ def _upsert_sessions(db: Session, rows: list[dict[str, Any]], *, no_locations: i
                 "has_attempts": or_(old.has_attempts, new.has_attempts),
                 "settling_since": func.coalesce(old.settling_since, new.settling_since),
                 "final_at": final_at,
-                "next_poll_at": case(
-                    (final_at.is_(None), func.coalesce(new.next_poll_at, old.next_poll_at)),
-                    else_=None,
-                ),
+                "next_poll_at": case((final_at.is_(None), func.coalesce(new.next_poll_at, old.next_poll_at))),
+                "expected_at": case((final_at.is_(None), func.coalesce(new.expected_at, old.expected_at))),
                 "deadline_at": func.coalesce(old.deadline_at, new.deadline_at),
             },
         ),

@@ -44,6 +44,8 @@ class Fetched:
     session: OpenSession
     answer: Answer
     at: datetime
+    held_s: float
+    """How long the answer took, in seconds."""
 
 
 class Tracker:
@@ -114,13 +116,19 @@ class Tracker:
                 log.error("open sessions cannot be read", error=str(error))  # noqa: TRY400 - it is due again
 
     def _feed_once(self) -> None:
+        """Claim as many sessions as may be asked for right now, so that who comes first is decided when it counts."""
         with self._held_lock:
             free = self._width - len(self._held)
-        if free <= 0:
+        turns = self._budget.take_for_reads(free)
+        if turns == 0:
             return
-        claimed = transact(
-            self._engine, lambda db: claim_open_sessions(db, now=self._now(), limit=free, scope=self._scope)
-        )
+        claimed: list[OpenSession] = []
+        try:
+            claimed = transact(
+                self._engine, lambda db: claim_open_sessions(db, now=self._now(), limit=turns, scope=self._scope)
+            )
+        finally:
+            self._budget.give_back(turns - len(claimed))
         self._failure = None
         with self._held_lock:
             self._held.update({session.pk: session for session in claimed})
@@ -139,11 +147,11 @@ class Tracker:
                 session = self._inbox.get(timeout=FEED_EVERY_S)
             except queue.Empty:
                 continue
-            if not self._budget.take_for_read(self._stop):
-                break
             try:
                 client = client or self._new_client()
-                self._outbox.put(Fetched(session, self._ask(client, session), self._now()))
+                asked_at = self._monotonic()
+                answer = self._ask(client, session)
+                self._outbox.put(Fetched(session, answer, self._now(), self._monotonic() - asked_at))
             except Exception:  # a fetcher outlives what it cannot explain; the session is due again after its lease
                 log.exception("asking for a session failed", session=str(session.check_session_id))
                 self._let_go(session)
@@ -152,7 +160,8 @@ class Tracker:
 
     def _ask(self, client: ChecklyClient, session: OpenSession) -> Answer:
         try:
-            if session.cancel_on_timeout and session.is_past_deadline(self._now()):
+            wants_cancel = session.cancel_on_timeout and session.is_past_deadline(self._now())
+            if wants_cancel and self._budget.take_for_read(self._stop):
                 client.cancel_session(session.check_session_id)
             return client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
         except ChecklyError as error:
@@ -211,6 +220,6 @@ class Tracker:
 
 
 def _write_all(db: Session, batch: Sequence[Fetched]) -> None:
-    verdicts = [judge(fetched.session, fetched.answer, now=fetched.at) for fetched in batch]
+    verdicts = [judge(fetched.session, fetched.answer, now=fetched.at, held_s=fetched.held_s) for fetched in batch]
     record_sessions(db, [v for v in verdicts if isinstance(v, Recording)], now=batch[-1].at)
     postpone(db, [v for v in verdicts if isinstance(v, Postponement)])
