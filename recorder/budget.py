@@ -4,11 +4,14 @@ import threading
 from typing import Final
 
 from recorder.clock import Monotonic
+from recorder.errors import ChecklyError, TryLater
 from recorder.pacing import TokenBucket
 
 TRIGGER_RESERVE: Final = 2.0
 """Tokens that reads leave untouched, so that a trigger never queues behind them."""
 _RECHECK_S: Final = 0.5
+_PAUSE_S: Final = 5.0
+"""How long nothing is asked after a 429 that does not say how long."""
 
 
 class RequestBudget:
@@ -38,10 +41,12 @@ class RequestBudget:
         with self._lock:
             self._bucket.tokens += tokens
 
-    def pause(self, seconds: float) -> None:
-        """Let nothing leave for this long."""
-        with self._lock:
-            self._bucket.pause(self._monotonic(), seconds=seconds)
+    def heed(self, error: ChecklyError) -> None:
+        """After a 429 let nothing leave for as long as Checkly wishes, or five seconds; no other error matters."""
+        if isinstance(error, TryLater) and error.reason == "rate_limited":
+            seconds = _PAUSE_S if error.retry_after_s is None else error.retry_after_s
+            with self._lock:
+                self._bucket.pause(self._monotonic(), seconds=seconds)
 
     def _take(self, stop: threading.Event, *, reserve: float) -> bool:
         while not stop.is_set():

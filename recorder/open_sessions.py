@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from recorder.dimensions import table_of
 from recorder.learning import load_expectations
 from recorder.models import CheckSession
-from recorder.pacing import LEASE, LONGEST_RUN_S, LONGEST_WAIT_S, UNKNOWN, Expectation
+from recorder.pacing import LATE_POLL, LEASE, LONGEST_RUN_S, LONGEST_WAIT_S, UNKNOWN, Expectation
 from recorder.store import Postponement
 
 _SESSIONS: Final = table_of(CheckSession)
@@ -117,6 +117,17 @@ def postpone(db: Session, postponements: Iterable[Postponement]) -> None:
             values["abandoned_reason"] = func.coalesce(_SESSIONS.c.abandoned_reason, postponement.abandoned_reason)
         still_open = (_SESSIONS.c.pk == postponement.session_pk) & _SESSIONS.c.final_at.is_(None)
         db.execute(update(_SESSIONS).where(still_open).values(**values))
+
+
+def abandon_overdue(db: Session, *, now: datetime, scope: Scope = None) -> None:
+    """Give up what is past its deadline without asking, for when Checkly cannot be asked; hourly questions stay due."""
+    overdue = (_SESSIONS.c.deadline_at <= now) & _SESSIONS.c.next_poll_at.is_not(None) & _in_scope(scope)
+    later = now + LATE_POLL
+    db.execute(
+        update(_SESSIONS)
+        .where(overdue & _SESSIONS.c.abandoned_at.is_(None))
+        .values(abandoned_at=now, abandoned_reason="timeout", next_poll_at=later, expected_at=later)
+    )
 
 
 def release(db: Session, session_pks: Iterable[int], *, now: datetime) -> None:

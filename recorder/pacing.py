@@ -42,6 +42,9 @@ _OVERTIME: Final = 2.0
 _UNHELD_SHARE: Final = 0.1
 """A server that does not hold its answers is asked again after this share of the session's age."""
 _UNHELD_PAUSE_S: Final = 1.0
+_RECOVERY_S: Final = 600.0
+"""Seconds in which a rate that was cut to nothing would be whole again."""
+_LEAST_SHARE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +125,18 @@ class TokenBucket:
     """A request budget on a monotonic clock given by the caller: `per_minute` requests, `burst` of them at once.
 
     In any 60 seconds at most `per_minute + burst` leave. `reserve` tokens are kept for callers that go first: triggers.
-    Source: the token bucket of RFC 2697, with one rate.
+    After a pause the rate is half of what it was and comes back within ten minutes: somebody else uses the account too.
+    Sources: the token bucket of RFC 2697, with one rate; multiplicative decrease and additive increase of RFC 5681.
     """
 
     per_minute: float
     burst: float
     tokens: float
     updated_at: float
-    paused_until: float = 0.0
+    paused_until: float = float("-inf")
+    share: float = 1.0
+    """What is left of the rate, at `slowed_at`."""
+    slowed_at: float = 0.0
 
     @classmethod
     def full(cls, *, per_minute: float, at: float) -> "TokenBucket":
@@ -141,13 +148,18 @@ class TokenBucket:
         """Seconds until one token may be taken; 0.0 means that it has been taken now."""
         if at < self.paused_until:
             return self.paused_until - at
-        self.tokens = min(self.burst, self.tokens + (at - self.updated_at) * self.per_minute / 60)
+        rate = self.share_at(at) * self.per_minute / 60
+        self.tokens = min(self.burst, self.tokens + (at - self.updated_at) * rate)
         self.updated_at = at
         reserve = min(reserve, self.burst - 1)
         if self.tokens >= 1 + reserve:
             self.tokens -= 1
             return 0.0
-        return (1 + reserve - self.tokens) * 60 / self.per_minute
+        return (1 + reserve - self.tokens) / rate
+
+    def share_at(self, at: float) -> float:
+        """The share of the rate that is granted now, more than 0 and at most 1."""
+        return min(1.0, self.share + (at - self.slowed_at) / _RECOVERY_S)
 
     def take_up_to(self, limit: int, at: float, *, reserve: float = 0.0) -> int:
         """Take as many tokens as there are now, at most `limit`; how many."""
@@ -157,5 +169,11 @@ class TokenBucket:
         return taken
 
     def pause(self, at: float, *, seconds: float) -> None:
-        """Let nothing leave for a while: the server said 429."""
+        """Let nothing leave for a while, then less than before: the server said 429.
+
+        Requests that were on their way together are refused together: within one pause the rate is halved once.
+        """
+        if at >= self.paused_until:
+            self.share, self.slowed_at = max(self.share_at(at) / 2, _LEAST_SHARE), at
         self.paused_until = max(self.paused_until, at + seconds)
+        self.tokens, self.updated_at = min(self.tokens, 1.0), self.paused_until

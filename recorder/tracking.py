@@ -18,19 +18,19 @@ from sqlalchemy.orm import Session
 
 from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
+from recorder.circuit import Circuit
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
-from recorder.errors import ChecklyError, DatabaseError, RecorderError, TryLater
+from recorder.errors import ChecklyError, DatabaseError, RecorderError
 from recorder.following import Answer, judge
-from recorder.open_sessions import OpenSession, Scope, claim_open_sessions, postpone, release
+from recorder.open_sessions import OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
 from recorder.payloads import Malformed
 from recorder.store import Postponement, Recording, record_malformed, record_sessions
 
 BATCH_LIMIT: Final = 500
 BATCH_WAIT_S: Final = 0.25
 FEED_EVERY_S: Final = 0.25
-RATE_LIMIT_PAUSE_S: Final = 5.0
-"""How long nothing is asked after a 429 that does not say how long."""
+REFUSED_FEED_EVERY_S: Final = 2.0
 DRAIN_S: Final = 2.0
 """How long a stop waits for answers that are on their way."""
 
@@ -57,6 +57,7 @@ class Tracker:
         *,
         new_client: Callable[[], ChecklyClient],
         budget: RequestBudget,
+        circuit: Circuit,
         now: Clock,
         monotonic: Monotonic,
         fetchers: int,
@@ -67,6 +68,7 @@ class Tracker:
         self._engine = engine
         self._new_client = new_client
         self._budget = budget
+        self._circuit = circuit
         self._now = now
         self._monotonic = monotonic
         self._width = fetchers
@@ -108,7 +110,7 @@ class Tracker:
             transact(self._engine, lambda db: release(db, held, now=self._now()))
 
     def _feed(self) -> None:
-        while not self._stop.wait(FEED_EVERY_S):
+        while not self._stop.wait(FEED_EVERY_S if self._circuit.refusal is None else REFUSED_FEED_EVERY_S):
             try:
                 self._feed_once()
             except DatabaseError as error:
@@ -117,9 +119,7 @@ class Tracker:
 
     def _feed_once(self) -> None:
         """Claim as many sessions as may be asked for right now, so that who comes first is decided when it counts."""
-        with self._held_lock:
-            free = self._width - len(self._held)
-        turns = self._budget.take_for_reads(free)
+        turns = self._take_turns()
         if turns == 0:
             return
         claimed: list[OpenSession] = []
@@ -129,6 +129,8 @@ class Tracker:
             )
         finally:
             self._budget.give_back(turns - len(claimed))
+            if not claimed:
+                self._circuit.give_back()
         self._failure = None
         with self._held_lock:
             self._held.update({session.pk: session for session in claimed})
@@ -139,6 +141,20 @@ class Tracker:
             fetcher.start()
         for session in claimed:
             self._inbox.put(session)
+
+    def _take_turns(self) -> int:
+        """How many sessions may be asked for now, by the fetchers, the budget and the circuit."""
+        with self._held_lock:
+            free = self._width - len(self._held)
+        if self._circuit.refusal is None:
+            return self._budget.take_for_reads(free)
+        transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+        if not (free and self._circuit.admits()):
+            return 0
+        probes = self._budget.take_for_reads(1)
+        if not probes:
+            self._circuit.give_back()
+        return probes
 
     def _fetch(self) -> None:
         client: ChecklyClient | None = None
@@ -163,12 +179,14 @@ class Tracker:
             wants_cancel = session.cancel_on_timeout and session.is_past_deadline(self._now())
             if wants_cancel and self._budget.take_for_read(self._stop):
                 client.cancel_session(session.check_session_id)
-            return client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
+            answer = client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
         except ChecklyError as error:
-            if isinstance(error, TryLater) and error.reason == "rate_limited":
-                self._budget.pause(RATE_LIMIT_PAUSE_S if error.retry_after_s is None else error.retry_after_s)
+            self._budget.heed(error)
+            self._circuit.heed(error)
             log.warning("no answer about a session", session=str(session.check_session_id), error=str(error))
             return error
+        self._circuit.heed(None)
+        return answer
 
     def _write(self) -> None:
         while not (self._closed.is_set() and self._outbox.empty()):

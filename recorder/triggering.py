@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 from recorder import ledger
 from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
-from recorder.claiming import claim_next
+from recorder.circuit import Circuit
+from recorder.claiming import claim_next, skip_due_fires
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
 from recorder.enrolling import enrol_together
@@ -62,6 +63,7 @@ class Triggering:
         owner: UUID,
         new_client: Callable[[], ChecklyClient],
         budget: RequestBudget,
+        circuit: Circuit,
         spool: Spool,
         now: Clock,
         monotonic: Monotonic,
@@ -72,6 +74,7 @@ class Triggering:
         self._owner = owner
         self._new_client = new_client
         self._budget = budget
+        self._circuit = circuit
         self._spool = spool
         self._now = now
         self._monotonic = monotonic
@@ -184,6 +187,9 @@ class Triggering:
         """Claim one fire and send it; client and budget come first, for nothing may delay a written intent."""
         if not self._has_due():
             return _Step(found=False)
+        if not self._circuit.admits():
+            why, now = Reason.CIRCUIT_OPEN, self._now()
+            return _Step(found=transact(self._engine, lambda db: skip_due_fires(db, self._plans, why, now=now)))
         with self._new_client() as client:
             if not self._budget.take_for_trigger(self._stop):
                 return _Step(found=False)
@@ -191,6 +197,7 @@ class Triggering:
             found, claimed = transact(self._engine, lambda db: claim_next(db, self._plans, owner=self._owner, now=now))
             if claimed is None:
                 self._budget.give_back()
+                self._circuit.give_back()
                 return _Step(found=found)
             fire, plan = claimed
             sent = self._post(
@@ -230,11 +237,15 @@ class Triggering:
         try:
             answer = client.trigger(fire.request_body, allow_everything=target.run_everything)
         except PerhapsSent as error:
+            self._circuit.heed(error)
             return self._settle(fire, "ambiguous", error.reason, error=error, raw=error.body)
         except (NotSent, TryLater) as error:
+            self._circuit.heed(error)
             return self._not_acted_on(fire, error, may_return=may_return)
         except Refused as error:
+            self._circuit.heed(error)
             return self._settle(fire, "rejected", error.reason, error=error)
+        self._circuit.heed(None)
         if not (answer.sessions or answer.malformed):
             return self._settle(fire, "no_match", None, http_status=answer.http_status)
         spooled = SpooledAnswer(fire.pk, fire.owner, fire.origin, self._now(), answer.http_status, answer.raw)
@@ -258,7 +269,7 @@ class Triggering:
         wait = RESEND_AFTER
         if isinstance(error, TryLater):
             wait = RESEND_AFTER if error.retry_after_s is None else timedelta(seconds=error.retry_after_s)
-            self._budget.pause(wait.total_seconds())
+            self._budget.heed(error)
         if not may_return:
             return self._settle(fire, "missed", reason, error=error)
         not_before = self._now() + wait

@@ -19,7 +19,7 @@ LAYERS = {
     "network": "checkly deadlines answers access targets check_results",
     "database": "open_sessions learning roster ambiguous store result_store ledger dimensions",
     "files": "spool lock",
-    "pace": "budget pacing clocks",
+    "pace": "circuit budget pacing clocks",
     "waist": "payloads json_fields models views",
     "engine": "db",
     "configuration": (
