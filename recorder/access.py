@@ -11,7 +11,7 @@ from typing import Final, Literal
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
-from recorder.errors import ConfigError, Problem
+from recorder.errors import BadKey, ConfigError, Problem
 
 DEFAULT_BASE_URL: Final = "https://api.checklyhq.com"
 MAX_TIMEOUT_S: Final = 600.0
@@ -74,9 +74,9 @@ class ChecklyAccess:
 def _key_problems(api_key: str) -> Iterator[Problem]:
     place = "CHECKLY_API_KEY"
     if not api_key:
-        yield Problem(place, "is empty; create a key in Checkly under User settings, API keys")
+        yield BadKey(place, "is empty; create a key in Checkly under User settings, API keys")
     elif not all("!" <= character <= "~" for character in api_key):
-        yield Problem(place, "holds a space, a line break or a letter outside ASCII; copy the key once more")
+        yield BadKey(place, "holds a space, a line break or a letter outside ASCII; copy the key once more")
 
 
 def _base_url_problems(base_url: str) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """Speaks HTTP with Checkly: sends a request once, turns its answer into a snapshot or an error that says what to do.
 
-Nothing is retried here and nothing is logged; whoever asked knows whether asking again is safe. Only this module and
-`deadlines.py`, which it sends through, import httpx.
+Nothing is retried here and nothing is logged; whoever asked knows whether asking again is safe. No other module imports
+httpx; `deadlines.py` is the network beneath it.
 """
 
 import math
@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final, Literal, Self, TypeAlias, cast
 from uuid import UUID, uuid4
 
 import httpx
 
 from recorder import __version__
-from recorder.access import DEFAULT_BASE_URL, ChecklyAccess
+from recorder.access import ChecklyAccess
 from recorder.answers import (
     Answer,
     Flaw,
@@ -32,7 +32,15 @@ from recorder.answers import (
 )
 from recorder.check_results import CheckResultEntry, CheckResultPage, parse_check_result, parse_check_result_page
 from recorder.clock import Clock, Monotonic, monotonic, utc_now
-from recorder.deadlines import DeadlineTransport
+from recorder.deadlines import (
+    BrokenOff,
+    DeadlineConnection,
+    ExchangeError,
+    NothingSent,
+    Proxy,
+    RawAnswer,
+    TimeOver,
+)
 from recorder.errors import MalformedPayload, NoSuchThing, NotSent
 from recorder.json_fields import load_json
 from recorder.payloads import (
@@ -42,17 +50,7 @@ from recorder.payloads import (
     parse_session,
     parse_trigger_answer,
 )
-from recorder.targets import Target, require_safe_body
-
-__all__ = [
-    "DEFAULT_BASE_URL",
-    "MAX_BODY_BYTES",
-    "CheckResultEntry",
-    "CheckResultPage",
-    "ChecklyAccess",
-    "ChecklyClient",
-    "Target",
-]
+from recorder.targets import require_safe_body
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """Bytes read of one answer; a longer one is given up."""
@@ -62,6 +60,44 @@ MAX_WAIT_S: Final = 30
 """The longest wait that `completion` accepts, in seconds."""
 
 ResultType: TypeAlias = Literal["FINAL", "ATTEMPT", "ALL"]
+
+
+class DeadlineTransport(httpx.BaseTransport):
+    """One connection for one thread; httpx's `timeout=` becomes the budget in seconds of the whole exchange.
+
+    Raises the errors of `DeadlineConnection.send`, also while a body is read.
+    """
+
+    def __init__(self, connection: DeadlineConnection) -> None:
+        self._connection = connection
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; the body of the response is read under the same budget."""
+        answer = self._connection.send(
+            request.method,
+            str(request.url),
+            headers=request.headers.raw,
+            content=cast("httpx.SyncByteStream", request.stream),
+            budget_s=request.extensions["timeout"]["read"],
+        )
+        return httpx.Response(
+            answer.status, headers=answer.headers, stream=_Body(answer), extensions=dict(answer.extensions)
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, answer: RawAnswer) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._answer)
+
+    def close(self) -> None:
+        self._answer.close()
 
 
 class ChecklyClient:
@@ -212,9 +248,14 @@ class ChecklyClient:
 
     def _open(self) -> httpx.Client:
         """A client that reads nothing from the environment, follows nothing and asks for plain bytes."""
-        proxy = self._access.proxy if self._access.is_encrypted else None
+        proxy = httpx.Proxy(self._access.proxy) if self._access.proxy and self._access.is_encrypted else None
+        connection = DeadlineConnection(
+            monotonic=self._monotonic,
+            ssl_context=self._tls,
+            proxy=None if proxy is None else Proxy(str(proxy.url), proxy.raw_auth),
+        )
         return httpx.Client(
-            transport=DeadlineTransport(monotonic=self._monotonic, ssl_context=self._tls, proxy=proxy),
+            transport=DeadlineTransport(connection),
             headers={
                 "Authorization": f"Bearer {self._access.api_key}",
                 "X-Checkly-Account": str(self._access.account_id),
@@ -250,10 +291,10 @@ class ChecklyClient:
         try:
             with closing(http.send(request, stream=True)) as response:
                 return self._answer(asked, response, budget_s)
-        except httpx.ConnectError as error:
+        except NothingSent as error:
             detail = quotable(str(error), secret=self._access.api_key)
             raise NotSent(f"cannot reach {self._access.host}: {detail} (nothing was sent)", reason="network") from None
-        except httpx.TransportError as error:
+        except ExchangeError as error:
             return Answer(asked=asked, status=None, flaw=_flaw(error, budget_s, lost="conn_reset"))
 
     def _answer(self, asked: str, response: httpx.Response, budget_s: float) -> Answer:
@@ -281,16 +322,16 @@ def _read_body(response: httpx.Response, budget_s: float) -> tuple[bytes, Flaw |
             body += piece
             if len(body) > MAX_BODY_BYTES:
                 return bytes(body[:MAX_BODY_BYTES]), Flaw("bad_body", f"longer than {MAX_BODY_BYTES} bytes")
-    except httpx.TransportError as error:
+    except ExchangeError as error:
         return bytes(body), _flaw(error, budget_s, lost="bad_body")
     return bytes(body), None
 
 
-def _flaw(error: httpx.TransportError, budget_s: float, *, lost: str) -> Flaw:
+def _flaw(error: ExchangeError, budget_s: float, *, lost: str) -> Flaw:
     """What a broken exchange is called; `lost` is the word for an answer that ended in the middle of its HTTP."""
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, TimeOver):
         return Flaw("read_timeout", f"no complete answer within {budget_s:g} s")
-    if isinstance(error, httpx.RemoteProtocolError):
+    if isinstance(error, BrokenOff):
         return Flaw(lost, "the answer broke off or is not HTTP")
     return Flaw("conn_reset", "the connection broke")
 

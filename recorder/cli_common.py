@@ -83,7 +83,7 @@ class Context:
 
     @cached_property
     def existing_engine(self) -> "Engine":
-        """The database as it is, for commands that only read: nothing is created, nothing migrated."""
+        """A database that is there, for commands that make none; an older schema is brought to the newest."""
         from recorder import db
 
         url = self.settings.database.url

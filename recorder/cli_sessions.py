@@ -10,15 +10,28 @@ from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, LogJso
 from recorder.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from recorder.config import Settings
+    from recorder.materialising import Follow, PlannedSchedule
     from recorder.targets import Target
     from recorder.trigger_outcomes import Sent
     from recorder.wiring import Parts
 
 INTERRUPTED: Final = 130
 
+USUAL_TIMEOUT: Final = "60m"
+
 Timeout = Annotated[
     str, typer.Option("--timeout", metavar="TIME", help="How long sessions are followed: 90s, 10m, 1h.")
+]
+TriggerTimeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="TIME",
+        help=f"How long sessions are followed: 90s, 10m, 1h; default: what the schedule says, or {USUAL_TIMEOUT}.",
+    ),
 ]
 Fail = Annotated[bool, typer.Option("--fail", help="Exit 1 unless every session passed, and at least one.")]
 
@@ -86,7 +99,7 @@ def trigger(
     detach: Annotated[
         bool, typer.Option("--detach", help="Leave once triggered; a daemon follows the sessions.")
     ] = False,
-    timeout: Timeout = "60m",
+    timeout: TriggerTimeout = None,
     fail: Fail = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
@@ -99,19 +112,20 @@ def trigger(
 
     set_up_logs("error", as_json=False)
     context = Context(config, database)
-    follow_for = _duration(timeout)
-    target = _target(context.settings, schedule, tags or [], check_id or [], run_everything=run_everything)
+    plan = _plan(context.settings, schedule)
+    follow_for = _follow_for(timeout, plan)
+    target = _target(plan, tags or [], check_id or [], run_everything=run_everything)
     if target.match_tags and target.check_ids:
         say("warning: Checkly does not document how tags and check ids combine; both are sent as they stand")
     if dry_run:
-        print_json({"method": "POST", "path": _trigger_path(context.settings), "body": _body(target)})
+        print_json({"method": "POST", "url": _trigger_url(context.settings), "body": _body(target)})
         return
     wiring.verify_access(wiring.checkly_access(context.settings))
     parts = wiring.build(context.settings, context.engine)
     stop_on_signals(parts.stop)
-    sent = foreground.trigger(parts, target, schedule=schedule, timeout=follow_for)
+    sent = foreground.trigger(parts, target, schedule=schedule, follow_for=follow_for)
     if sent.error is None:
-        _say_sent(schedule or "trigger", sent)
+        _say_sent(schedule or "trigger", sent, expected=plan.expect_locations if plan else ())
     if sent.sessions and not detach:
         _follow(parts, sent.sessions)
     extra = {"fire_id": sent.fire_pk, "state": sent.state, "reason": sent.reason}
@@ -123,7 +137,7 @@ def trigger(
 
 def record(
     session_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Check session ids.")],
-    timeout: Timeout = "60m",
+    timeout: Timeout = USUAL_TIMEOUT,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait for sessions that still run.")] = False,
     fail: Fail = False,
     as_json: AsJson = False,
@@ -160,10 +174,11 @@ def _run_once(parts: "Parts", *, fail: bool) -> None:
     from recorder.screen import progress, say
 
     sent: list[Sent] = []
+    plans = parts.plans()
 
     def on_sent(name: str, one: "Sent") -> None:
         if one.error is None:
-            _say_sent(name, one)
+            _say_sent(name, one, expected=plans[name].expect_locations)
         else:
             say(f"recorder: {name}: {one.error}")
         sent.append(one)
@@ -208,13 +223,16 @@ def _follow(parts: "Parts", sessions: tuple[UUID, ...]) -> None:
         foreground.follow(parts, scope=sessions, on_seen=on_seen)
 
 
-def _say_sent(name: str, sent: "Sent") -> None:
+def _say_sent(name: str, sent: "Sent", *, expected: tuple[str, ...]) -> None:
+    """What became of a trigger, and a warning when it did not run where it should: a trigger cannot choose."""
     from recorder.screen import counted, say
 
     what = {"triggered": counted(len(sent.sessions), "session"), "no_match": "no check matches"}.get(
         sent.state, sent.reason or ""
     )
     say(f"{name}: {sent.state}{f', {what}' if what else ''}")
+    if absent := sent.absent_locations(expected):
+        say(f"warning: {name}: not every session runs in {', '.join(absent)}, which expect_locations names")
 
 
 def _print_sessions(
@@ -237,41 +255,67 @@ def _leave(parts: "Parts", found: list[dict[str, Any]], *, fail: bool, awaited: 
     """Say what has no end yet; exit 130 when a signal cut the wait short, 1 if asked to and not all passed."""
     from recorder.screen import say
 
-    without_end = [row for row in found if row["final_at"] is None]
-    if awaited and without_end:
-        how = "a daemon follows them to it, and so does: recorder record " + without_end[0]["check_session_id"]
-        say(f"{len(without_end)} of {len(found)} sessions have no end yet; {how}{' ...' * (len(without_end) > 1)}")
+    if awaited:
+        for line in sentences_on_missing_ends(found):
+            say(line)
     if parts.stop.is_set():
         raise typer.Exit(INTERRUPTED)
     if fail and awaited and not (found and all(row["outcome"] in {"PASS", "DEGRADED"} for row in found)):
         raise typer.Exit(1)
 
 
-def _target(
-    settings: "Settings", schedule: str | None, tags: list[str], check_ids: list[str], *, run_everything: bool
-) -> "Target":
-    from recorder.targets import Target
+def sentences_on_missing_ends(found: list[dict[str, Any]]) -> "Iterator[str]":
+    """A sentence for each way of having no end: still running, given up for its time, unknown to Checkly."""
+    ways = {
+        None: "have no end yet; a daemon follows them to it, and so does: recorder record {}",
+        "timeout": "outlast their time; a daemon asks hourly for one more day, and at once: recorder record {}",
+        "gone": "are gone: Checkly does not know them any more, and nobody asks again; the first is {}",
+    }
+    for reason, way in ways.items():
+        ids = [one["check_session_id"] for one in found if not one["final_at"] and one["abandoned_reason"] == reason]
+        if ids:
+            yield f"{len(ids)} of {len(found)} sessions {way.format(ids[0])}{' ...' * (len(ids) > 1)}"
+
+
+def _plan(settings: "Settings", schedule: str | None) -> "PlannedSchedule | None":
+    """The schedule of this name; None when none is named."""
     from recorder.wiring import planned
 
     if schedule is None:
-        if not (tags or check_ids or run_everything):
-            raise UsageError("nothing to trigger: name a schedule, --tags or --check-id")
-        groups = tuple(tuple(tag.strip() for tag in group.split(",")) for group in tags)
-        target = Target(groups, tuple(uuid_of(text, "a check id") for text in check_ids), run_everything)
-        try:
-            target.request_body()
-        except ConfigError as error:
-            raise UsageError("; ".join(problem.text for problem in error.problems)) from None
-        return target
-    if tags or check_ids or run_everything:
-        raise UsageError("name either a schedule or --tags / --check-id, not both")
+        return None
     known = {one.name: one for one in settings.schedules}
     if schedule not in known:
         raise UsageError(f'there is no schedule "{schedule}": the configuration has {", ".join(known) or "none"}')
-    return planned(known[schedule]).target
+    return planned(known[schedule])
 
 
-def _trigger_path(settings: "Settings") -> str:
+def _follow_for(timeout: str | None, plan: "PlannedSchedule | None") -> "Follow":
+    from recorder.materialising import Follow
+
+    if plan is not None and timeout is None:
+        return plan.follow
+    return Follow(_duration(timeout or USUAL_TIMEOUT), cancel=plan is not None and plan.follow.cancel)
+
+
+def _target(plan: "PlannedSchedule | None", tags: list[str], check_ids: list[str], *, run_everything: bool) -> "Target":
+    from recorder.targets import Target
+
+    if plan is not None:
+        if tags or check_ids or run_everything:
+            raise UsageError("name either a schedule or --tags / --check-id, not both")
+        return plan.target
+    if not (tags or check_ids or run_everything):
+        raise UsageError("nothing to trigger: name a schedule, --tags or --check-id")
+    groups = tuple(tuple(tag.strip() for tag in group.split(",")) for group in tags)
+    target = Target(groups, tuple(uuid_of(text, "a check id") for text in check_ids), run_everything)
+    try:
+        target.request_body()
+    except ConfigError as error:
+        raise UsageError("; ".join(problem.text for problem in error.problems)) from None
+    return target
+
+
+def _trigger_url(settings: "Settings") -> str:
     return f"{settings.checkly.base_url.rstrip('/')}/{settings.checkly.api_version}/check-sessions/trigger"
 
 

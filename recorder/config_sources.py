@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from recorder.errors import ConfigError, Problem
+from recorder.errors import BadKey, ConfigError, Problem
 from recorder.toml_places import KeyPath, find_places, line_of
 from recorder.wording import quoted, quoted_path
 
@@ -24,10 +24,11 @@ LONGEST_FILE: Final = 1_048_576
 PREFIX: Final = "RECORDER_"
 CONFIG_VARIABLE: Final = "RECORDER_CONFIG"
 KEY_VARIABLE: Final = "CHECKLY_API_KEY"
+KEY_PATH: Final = ("checkly", "api_key")
 KEY_FILE_VARIABLE: Final = "CHECKLY_API_KEY_FILE"
 CHECKLY_VARIABLES: Final = MappingProxyType(
     {
-        KEY_VARIABLE: ("checkly", "api_key"),
+        KEY_VARIABLE: KEY_PATH,
         "CHECKLY_ACCOUNT_ID": ("checkly", "account_id"),
         "CHECKLY_API_URL": ("checkly", "base_url"),
     }
@@ -65,7 +66,8 @@ class Written:
         """Keep a problem of the value at this path."""
         variable = self.variables.get(path)
         line = inf if variable else line_of(self.lines, path) or 0
-        self._problems.append((line, Problem(variable or self.place(path), text)))
+        kind = BadKey if variable and path == KEY_PATH else Problem
+        self._problems.append((line, kind(variable or self.place(path), text)))
 
     def report_variable(self, variable: str, text: str) -> None:
         """Keep a problem of a variable of the environment."""
@@ -189,7 +191,7 @@ def _add_key_file(written: Written, path: Path, *, also: bool) -> None:
     except (OSError, ValueError) as error:
         written.report_variable(KEY_FILE_VARIABLE, f"{quoted_path(path)} cannot be read: {_reason(error)}")
         return
-    written.put(("checkly", "api_key"), LINE_BREAK_AT_END.sub("", text), KEY_FILE_VARIABLE)
+    written.put(KEY_PATH, LINE_BREAK_AT_END.sub("", text), KEY_FILE_VARIABLE)
 
 
 def take_out_keys(written: Written) -> None:

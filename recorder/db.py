@@ -1,10 +1,12 @@
 """Owns the engine: how each database is opened, set up and brought to the present schema."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import stamina
 from alembic import command
@@ -32,6 +34,7 @@ def open_engine(url: str) -> Engine:
 
     SQLite: WAL, synchronous FULL (an intent lost by a power cut would be a second trigger), foreign keys, and every
     transaction opened with BEGIN IMMEDIATE: a deferred one that reads and then writes fails at once under contention.
+    A SQLite file that this user may only read is opened for reading.
     Raises DatabaseError with one sentence when the database cannot be opened.
     """
     parsed = _parse(url)
@@ -82,6 +85,15 @@ def missing_sqlite_file(url: str) -> Path | None:
         return None
     path = Path(parsed.database)
     return None if path.exists() else path
+
+
+def connect_to_sqlite(engine: Engine, *, detect_types: int) -> sqlite3.Connection:
+    """A connection of the driver's own beside the engine's, which turns values into types as `sqlite3` describes."""
+    if engine.url.database and _may_only_be_read(Path(engine.url.database)):
+        return _connect_for_reading(Path(engine.url.database), detect_types)
+    place, options = engine.dialect.create_connect_args(engine.url)
+    connected: Any = engine.dialect.connect(*place, **options, detect_types=detect_types)
+    return cast("sqlite3.Connection", connected)
 
 
 def describe(engine: Engine) -> str:
@@ -144,6 +156,9 @@ def _sqlite_engine(url: URL) -> Engine:
         folder = Path(url.database).expanduser().parent
         if not folder.is_dir():
             raise DatabaseError(f"database {url.database}: the directory {folder} does not exist, create it first")
+        if _may_only_be_read(Path(url.database)):
+            reading = partial(_connect_for_reading, Path(url.database))
+            return create_engine(url, hide_parameters=True, creator=reading)
     try:
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S})
     except NoSuchModuleError as error:
@@ -151,6 +166,20 @@ def _sqlite_engine(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _may_only_be_read(path: Path) -> bool:
+    """Whether this user can read the file and not write beside it, where SQLite keeps its write-ahead log."""
+    return path.is_file() and not (os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK))
+
+
+def _connect_for_reading(path: Path, detect_types: int = 0) -> sqlite3.Connection:
+    """Open the file without touching its folder; without a write-ahead log nobody is writing to it."""
+    way = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    address = f"{path.absolute().as_uri()}?{way}"
+    return sqlite3.connect(
+        address, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False, detect_types=detect_types
+    )
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

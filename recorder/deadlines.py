@@ -1,20 +1,20 @@
 """Gives an HTTP exchange one budget from the name look-up to the last byte, and knows whether the request left.
 
 httpx counts its `timeout=` anew for every read, so a server that trickles bytes holds it for ever. Here each step on
-the network (look-up, connect, TLS, tunnel, write, read) gets only what is left of the budget. Beside `checkly.py` this
-is the only module that imports httpx.
+the network (look-up, connect, TLS, tunnel, write, read) gets only what is left of the budget. This is httpcore's side
+of it; `checkly.py` plugs it into httpx.
 """
 
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from ssl import SSLContext
 from threading import Thread
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 import httpcore
-import httpx
 
 from recorder.clock import Monotonic
 
@@ -34,6 +34,34 @@ _HTTPCORE_ERRORS: Final = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
 )
+
+
+class ExchangeError(Exception):
+    """An exchange did not come to its end; the classes say how, and so whether the request may have been acted on."""
+
+
+class NothingSent(ExchangeError):
+    """No byte of the request was handed to the network."""
+
+
+class TimeOver(ExchangeError):
+    """The budget was used up after the request, or a part of it, had left."""
+
+
+class BrokenOff(ExchangeError):
+    """The answer ended in the middle, or is not HTTP."""
+
+
+class ConnectionLost(ExchangeError):
+    """The connection broke after the request, or a part of it, had left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy's address without its user, and the user's name and password if it wants them."""
+
+    url: str
+    auth: tuple[bytes, bytes] | None = None
 
 
 def resolve_addresses(host: str, port: int) -> list[str]:
@@ -146,49 +174,14 @@ class _DeadlineBackend(httpcore.NetworkBackend):
             found.put(error)
 
 
-class DeadlineTransport(httpx.BaseTransport):
-    """One connection for one thread; httpx's `timeout=` becomes the budget in seconds of the whole exchange.
+class RawAnswer:
+    """The head of an answer, and its body piece by piece; `close` it to free the connection."""
 
-    Raises httpx.ConnectError exactly when no byte of the request was handed to the network. Once one was:
-    httpx.ReadTimeout when the time is over, httpx.RemoteProtocolError when the answer breaks off or is not HTTP,
-    httpx.ReadError when the connection breaks.
-    """
-
-    def __init__(
-        self,
-        *,
-        monotonic: Monotonic,
-        ssl_context: SSLContext | None = None,
-        proxy: str | None = None,
-        resolve: Resolve = resolve_addresses,
-    ) -> None:
-        self._exchange = Exchange(monotonic)
-        backend = _DeadlineBackend(self._exchange, resolve)
-        self._pool = _open_pool(backend, ssl_context, None if proxy is None else httpx.Proxy(proxy))
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; the body of the response is read under the same budget."""
-        self._exchange.begin(budget_s=request.extensions["timeout"]["read"], is_encrypted=request.url.scheme == "https")
-        asked = httpcore.Request(
-            method=request.method,
-            url=_to_httpcore(request.url),
-            headers=request.headers.raw,
-            content=cast("httpx.SyncByteStream", request.stream),
-            extensions=request.extensions,
-        )
-        with _told_apart(self._exchange):
-            answer = self._pool.handle_request(asked)
-        stream = _AnswerStream(answer.stream, self._exchange)
-        return httpx.Response(answer.status, headers=answer.headers, stream=stream, extensions=answer.extensions)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._pool.close()
-
-
-class _AnswerStream(httpx.SyncByteStream):
-    def __init__(self, stream: Any, exchange: Exchange) -> None:
-        self._stream = stream
+    def __init__(self, answer: httpcore.Response, exchange: Exchange) -> None:
+        self.status = answer.status
+        self.headers: Sequence[tuple[bytes, bytes]] = answer.headers
+        self.extensions: Mapping[str, Any] = answer.extensions
+        self._stream: Any = answer.stream
         self._exchange = exchange
 
     def __iter__(self) -> Iterator[bytes]:
@@ -196,44 +189,77 @@ class _AnswerStream(httpx.SyncByteStream):
             yield from self._stream
 
     def close(self) -> None:
+        """Give the connection back, whether or not the body was read."""
         self._stream.close()
+
+
+class DeadlineConnection:
+    """One connection for one thread; every exchange over it has one budget, its answer's body included."""
+
+    def __init__(
+        self,
+        *,
+        monotonic: Monotonic,
+        ssl_context: SSLContext | None = None,
+        proxy: Proxy | None = None,
+        resolve: Resolve = resolve_addresses,
+    ) -> None:
+        self._exchange = Exchange(monotonic)
+        self._pool = _open_pool(_DeadlineBackend(self._exchange, resolve), ssl_context, proxy)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[bytes, bytes]],
+        content: Iterable[bytes],
+        budget_s: float,
+    ) -> RawAnswer:
+        """Send one request and read the head of its answer; the body is read under the same budget.
+
+        Raises NothingSent exactly when no byte of the request was handed to the network, and TimeOver, BrokenOff or
+        ConnectionLost once one was.
+        """
+        self._exchange.begin(budget_s=budget_s, is_encrypted=url.startswith("https:"))
+        request = httpcore.Request(method, url, headers=headers, content=content)
+        with _told_apart(self._exchange):
+            return RawAnswer(self._pool.handle_request(request), self._exchange)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pool.close()
 
 
 @contextmanager
 def _told_apart(exchange: Exchange) -> Iterator[None]:
-    """Turn httpcore's errors into the four kinds that `DeadlineTransport` promises."""
+    """Turn httpcore's errors into those that say whether the request left."""
     try:
         yield
     except _HTTPCORE_ERRORS as error:
-        raise _as_httpx(error, request_left=exchange.request_left) from None
+        raise _kind(error, request_left=exchange.request_left)(str(error)) from None
 
 
-def _as_httpx(error: Exception, *, request_left: bool) -> httpx.TransportError:
+def _kind(error: Exception, *, request_left: bool) -> type[ExchangeError]:
     if not request_left:
-        return httpx.ConnectError(str(error))
+        return NothingSent
     if isinstance(error, httpcore.TimeoutException):
-        return httpx.ReadTimeout(str(error))
-    if isinstance(error, httpcore.RemoteProtocolError):
-        return httpx.RemoteProtocolError(str(error))
-    return httpx.ReadError(str(error))
+        return TimeOver
+    return BrokenOff if isinstance(error, httpcore.RemoteProtocolError) else ConnectionLost
 
 
 def _open_pool(
-    backend: httpcore.NetworkBackend, ssl_context: SSLContext | None, proxy: httpx.Proxy | None
+    backend: httpcore.NetworkBackend, ssl_context: SSLContext | None, proxy: Proxy | None
 ) -> httpcore.ConnectionPool:
     if proxy is None:
         return httpcore.ConnectionPool(
             ssl_context=ssl_context, max_connections=1, keepalive_expiry=_IDLE_S, network_backend=backend
         )
     return httpcore.HTTPProxy(
-        proxy_url=_to_httpcore(proxy.url),
-        proxy_auth=proxy.raw_auth,
+        proxy_url=proxy.url,
+        proxy_auth=proxy.auth,
         ssl_context=ssl_context,
         max_connections=1,
         keepalive_expiry=_IDLE_S,
         network_backend=backend,
     )
-
-
-def _to_httpcore(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)

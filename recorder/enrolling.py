@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from recorder import ledger
+from recorder import schedule_store
 from recorder.errors import ConfigError, Problem
-from recorder.ledger import Definition, ScheduleRow
 from recorder.roster import Colleague, colleagues
+from recorder.schedule_store import Definition, ScheduleRow
 
 
 def enrol_together(
@@ -21,10 +21,10 @@ def enrol_together(
     """
     others = colleagues(db, owner=owner, now=now)
     if others:
-        problems = _disagreements(ledger.stored_definitions(db), definitions, others)
+        problems = _disagreements(schedule_store.stored_definitions(db), definitions, others)
         if problems:
             raise ConfigError(problems)
-    return ledger.enrol_schedules(db, definitions, now=now)
+    return schedule_store.enrol_schedules(db, definitions, now=now)
 
 
 def _disagreements(stored: Mapping[str, str], mine: Mapping[str, Definition], others: list[Colleague]) -> list[Problem]:

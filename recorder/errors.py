@@ -2,7 +2,7 @@
 
     RecorderError
     ├── UsageError                  exit 2   correct the command
-    ├── ConfigError                 exit 3   correct the configuration (carries every problem)
+    ├── ConfigError                 exit 3   correct the configuration (carries every problem); exit 4: the key alone
     ├── ChecklyError                exit 4
     │   ├── NotSent                          nothing left this machine: safe to send again
     │   ├── PerhapsSent                      may have been acted on: never send a trigger again
@@ -44,14 +44,23 @@ class Problem:
         return f"{self.place}: {self.text}"
 
 
+class BadKey(Problem):
+    """A key that cannot be one: Checkly would refuse it, so it is never sent."""
+
+
 class ConfigError(RecorderError):
-    """The configuration holds mistakes; `problems` names all of them at once."""
+    """The configuration holds mistakes; `problems` names all of them at once.
+
+    Where nothing but the key is wrong the exit code is that of a key which Checkly refused.
+    """
 
     exit_code = 3
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         """Keep every problem; the message is one line for each."""
         self.problems = tuple(problems)
+        if all(isinstance(problem, BadKey) for problem in self.problems):
+            self.exit_code = ChecklyError.exit_code
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

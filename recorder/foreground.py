@@ -13,13 +13,14 @@ from recorder.ambiguous import drop_evidence
 from recorder.db import transact
 from recorder.errors import ChecklyError
 from recorder.lock import lock_path, only_daemon
+from recorder.materialising import Follow
 from recorder.open_sessions import Scope, awaited_count, resume
 from recorder.pacing import SETTLING
 from recorder.payloads import SessionSnapshot
 from recorder.store import Recording, record_sessions
 from recorder.targets import Target
 from recorder.tracking import Fetched
-from recorder.trigger_outcomes import Follow, Sent
+from recorder.trigger_outcomes import Sent
 from recorder.wiring import Parts, planned
 
 LOOK_EVERY_S: Final = 0.3
@@ -53,18 +54,17 @@ def run_once(parts: Parts, *, on_sent: Callable[[str, Sent], None], on_seen: See
             if schedule.paused:
                 continue
             plan = planned(schedule)
-            follow_for = Follow(plan.session_timeout, cancel=plan.cancel_on_timeout)
-            sent = triggering.trigger_now(plan.target, follow=follow_for, schedule=schedule.name, origin="schedule")
+            sent = triggering.trigger_now(plan.target, follow=plan.follow, schedule=schedule.name, origin="schedule")
             on_sent(schedule.name, sent)
         return follow(parts, scope=None, on_seen=on_seen)
 
 
-def trigger(parts: Parts, target: Target, *, schedule: str | None, timeout: timedelta) -> Sent:
+def trigger(parts: Parts, target: Target, *, schedule: str | None, follow_for: Follow) -> Sent:
     """Send one trigger now and write what came of it; its sessions stay open for `follow` or for a daemon."""
     triggering = parts.triggering()
     if schedule is not None:
         triggering.enrol_one(schedule, parts.plans()[schedule], parts.definitions()[schedule])
-    return triggering.trigger_now(target, follow=Follow(timeout), schedule=schedule, origin="manual")
+    return triggering.trigger_now(target, follow=follow_for, schedule=schedule, origin="manual")
 
 
 def record(

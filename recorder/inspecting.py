@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Boolean, Connection, Engine, TextClause, bindparam, select, text
 from sqlalchemy.types import TypeEngine
 
-from recorder.db import database_errors, describe
+from recorder.db import connect_to_sqlite, database_errors, describe
 from recorder.dimensions import table_of
 from recorder.errors import DatabaseError
 from recorder.models import CheckSession, UtcDateTime
@@ -194,9 +193,7 @@ def query(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 def _query_sqlite(engine: Engine, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """As `query`, on a connection that knows which columns are times and truth values."""
-    place, options = engine.dialect.create_connect_args(engine.url)
-    connected: Any = partial(engine.dialect.connect, *place, **options, detect_types=sqlite3.PARSE_DECLTYPES)
-    with database_errors(engine), closing(connected()) as db:
+    with database_errors(engine), closing(connect_to_sqlite(engine, detect_types=sqlite3.PARSE_DECLTYPES)) as db:
         db.execute("PRAGMA query_only = ON")
         db.set_authorizer(_allow)
         try:

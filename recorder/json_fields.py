@@ -28,7 +28,7 @@ def load_json(body: bytes | str) -> Any:
     except RecursionError:
         raise MalformedPayload("the JSON is nested too deeply") from None
     except (ValueError, UnicodeDecodeError) as error:
-        raise MalformedPayload(f"not readable as JSON ({_first_line(error)})") from None
+        raise MalformedPayload(f"not readable as JSON ({first_line(error)})") from None
 
 
 def read_uuid(entry: Mapping[str, object], field: str) -> UUID:
@@ -130,5 +130,6 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, at most 120 characters."""
     return str(error).split("\n", 1)[0][:120]

@@ -70,7 +70,7 @@ def _load_some(db: Session, places: Sequence[Place]) -> dict[Place, Expectation]
     set_pks = sorted({set_pk for _, set_pk in places})
     rows = db.execute(_RECENT_RUNS, {"check_pks": check_pks, "set_pks": set_pks, "places": places})
     return {
-        (check_pk, set_pk): expect(check_type, [int(ms) for ms in durations.split(",")] if durations else ())
+        (check_pk, set_pk): expect(check_type, [float(ms) for ms in durations.split(",")] if durations else ())
         for check_pk, set_pk, check_type, durations in rows
     }
 

@@ -1,4 +1,4 @@
-"""Every write of schedules and fires: the ledger that makes each due instant happen at most once.
+"""Every write of fires: the ledger that makes each due instant happen at most once.
 
     due -> intent -> triggered | no_match | rejected | ambiguous
     due -> missed | skipped            intent -> due (provably not sent, or refused with 429)
@@ -8,7 +8,7 @@ is one, so that a row belongs to whoever changed it first. No function here touc
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -63,24 +63,6 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
-    """What the configuration says of a schedule: its canonical JSON, and whether it is paused."""
-
-    text: str
-    paused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleRow:
-    """A schedule as the ledger knows it."""
-
-    pk: int
-    name: str
-    cursor: datetime
-    paused: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Instant:
     """One due instant about to become a row: when, when at the earliest (jitter), and the state it starts in."""
 
@@ -116,57 +98,11 @@ class ClaimedFire:
     request_body: bytes
 
 
-def enrol_schedules(db: Session, definitions: Mapping[str, Definition], *, now: datetime) -> dict[str, ScheduleRow]:
-    """Make the table say what the configuration says; the rows of `definitions` by name.
-
-    A new schedule starts now: instants before it was known are nobody's. One that left the configuration is marked, and
-    what was still due for it is skipped; one that comes back starts now again.
-    """
-    for name, definition in definitions.items():
-        enrol_schedule(db, name, definition, now=now)
-    rows = {row.name: row for row in db.scalars(select(Schedule).with_for_update())}
-    for name, row in rows.items():
-        if name not in definitions and row.removed_at is None:
-            row.removed_at = now
-            skip_due(db, row.pk, Reason.CONFIG_REMOVED, now=now)
-    return {name: _schedule_row(rows[name]) for name in definitions}
-
-
-def stored_definitions(db: Session) -> dict[str, str]:
-    """The canonical JSON of every schedule that is at work, by name."""
-    found = db.execute(select(Schedule.name, Schedule.definition).where(Schedule.removed_at.is_(None)))
-    return dict(found.all())
-
-
-def enrol_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:
-    """Insert or update one schedule; one that is new, or comes back, starts now."""
-    row = db.scalars(select(Schedule).where(Schedule.name == name).with_for_update()).one_or_none()
-    if row is None:
-        row = Schedule(name=name, definition=definition.text, cursor=now, paused=definition.paused, created_at=now)
-        db.add(row)
-    row.definition, row.paused = definition.text, definition.paused
-    if row.removed_at is not None:
-        row.removed_at, row.cursor = None, max(row.cursor, now)
-    db.flush()
-    return _schedule_row(row)
-
-
-def find_or_add_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:
-    """The schedule's row; it is added if it is not there, and otherwise left as it is."""
-    row = db.scalars(select(Schedule).where(Schedule.name == name)).one_or_none()
-    return enrol_schedule(db, name, definition, now=now) if row is None else _schedule_row(row)
-
-
-def lock_schedule(db: Session, schedule_pk: int) -> ScheduleRow:
-    """The schedule's row, held until the transaction ends, so that two daemons do not materialise it at once."""
-    return _schedule_row(db.scalars(select(Schedule).where(Schedule.pk == schedule_pk).with_for_update()).one())
-
-
-def insert_instants(db: Session, schedule: ScheduleRow, instants: Sequence[Instant], *, cursor: datetime) -> None:
+def insert_instants(db: Session, schedule_pk: int, instants: Sequence[Instant], *, cursor: datetime) -> None:
     """Write one fire for each instant and move the cursor; the caller holds the schedule's lock."""
     rows = [
         {
-            "schedule_pk": schedule.pk,
+            "schedule_pk": schedule_pk,
             "origin": "schedule",
             "scheduled_for": instant.scheduled_for,
             "not_before": instant.not_before,
@@ -181,7 +117,7 @@ def insert_instants(db: Session, schedule: ScheduleRow, instants: Sequence[Insta
     ]
     for start in range(0, len(rows), _INSERT_BATCH):
         db.execute(insert(Fire.__table__), rows[start : start + _INSERT_BATCH])  # type: ignore[arg-type]
-    db.execute(update(Schedule).where(Schedule.pk == schedule.pk).values(cursor=cursor))
+    db.execute(update(Schedule).where(Schedule.pk == schedule_pk).values(cursor=cursor))
 
 
 def has_due(db: Session, schedule_pks: Sequence[int], *, now: datetime) -> bool:
@@ -344,10 +280,6 @@ def orphaned_intents(
         ClaimedFire(row.pk, cast(UUID, row.owner), row.origin, row.attempt, (row.request_body or "").encode())
         for row in rows
     ]
-
-
-def _schedule_row(row: Schedule) -> ScheduleRow:
-    return ScheduleRow(row.pk, row.name, row.cursor, row.paused)
 
 
 def _free_instant(db: Session, schedule_pk: int | None, now: datetime) -> datetime:

@@ -7,11 +7,20 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from recorder import ledger
-from recorder.ledger import Instant, Reason, ScheduleRow
+from recorder.ledger import Instant, Reason
 from recorder.schedule import Cadence, count_due_between, due_between, jitter_for, next_due
+from recorder.schedule_store import ScheduleRow, lock_schedule
 from recorder.targets import Target
 
 WhyLate = Callable[[datetime], Reason]
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """How long the sessions of a fire are followed, and whether Checkly is asked to cancel what runs longer."""
+
+    timeout: timedelta
+    cancel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +34,7 @@ class PlannedSchedule:
     misfire: str
     misfire_grace: timedelta
     overlap: str
-    session_timeout: timedelta
-    cancel_on_timeout: bool
+    follow: Follow
     expect_locations: tuple[str, ...]
 
 
@@ -35,10 +43,10 @@ def materialise(schedule_pk: int, plan: PlannedSchedule, now: datetime, why_late
 
     `why_late` says, given the cursor, what kept the instants after it from being seen in time.
     """
-    row = ledger.lock_schedule(db, schedule_pk)
+    row = lock_schedule(db, schedule_pk)
     if row.cursor >= now:
         return row.cursor
-    ledger.insert_instants(db, row, _instants(row, plan, now, why_late(row.cursor)), cursor=now)
+    ledger.insert_instants(db, row.pk, _instants(row, plan, now, why_late(row.cursor)), cursor=now)
     return now
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     String,
     Text,
     UniqueConstraint,
@@ -31,6 +32,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from recorder.clock import floor_to_ms
+
+MILLISECONDS: Final[Double[float]] = Double().with_variant(Numeric(asdecimal=False), "sqlite")
+"""A duration that may have a fraction; SQLite stores and shows a whole one as an integer, in fewer bytes."""
 
 FIRE_STATES: Final = (
     "due",
@@ -255,7 +259,7 @@ class CheckSession(Base):
     outcome: Mapped[str | None]
     started_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
-    time_elapsed_ms: Mapped[int | None] = mapped_column(BigInteger)
+    time_elapsed_ms: Mapped[float | None] = mapped_column(MILLISECONDS)
     run_source: Mapped[str | None]
     location_set_pk: Mapped[int] = mapped_column(Key, ForeignKey("location_sets.pk"))
     has_attempts: Mapped[bool] = mapped_column(default=False)
@@ -290,7 +294,7 @@ class CheckResult(Base):
     is_cancelled: Mapped[bool | None]
     outcome: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)  # of a FINAL: the failed tries that belong to it
-    response_time_ms: Mapped[float | None]
+    response_time_ms: Mapped[float | None] = mapped_column(MILLISECONDS)
     started_at: Mapped[datetime | None]
     stopped_at: Mapped[datetime | None]
 

@@ -89,7 +89,7 @@ PRIORS: Final = MappingProxyType(
 """What is expected of a check that has never been seen, by its type; `UNKNOWN` of the other types."""
 
 
-def expect(check_type: str, recent_ms: Sequence[int] = ()) -> Expectation:
+def expect(check_type: str, recent_ms: Sequence[float] = ()) -> Expectation:
     """What to expect of a check, from the durations of its newest sessions in ms, newest first.
 
     Quantiles are those of Hyndman and Fan's type 6. A duration counts as at most half an hour, as at least nothing.

@@ -55,6 +55,10 @@ _RESULT_FIELDS: Final = frozenset(
 )
 
 
+_NULLABLE: Final = frozenset({"stoppedAt", "runSource", "resultType", "responseTime"})
+"""Fields that the contract lets be null; a result's startedAt may be, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResultSnapshot:
     """One result inside a session. Times in UTC, `response_time_ms` in milliseconds; None = Checkly did not say."""
@@ -76,8 +80,9 @@ class ResultSnapshot:
 class SessionSnapshot:
     """One session as Checkly showed it at one moment.
 
-    `time_elapsed_ms` is whole milliseconds; `raw` is the payload as compact JSON; `surprises` are short words for
-    what the contract does not know ("status=NEW", "field session.foo"); `malformed_results` counts results left out.
+    `time_elapsed_ms` is milliseconds, with a fraction if Checkly gives one; `raw` is the payload as compact JSON;
+    `surprises` are short words for what the contract does not know ("status=NEW", "field session.foo");
+    `malformed_results` counts results left out.
     """
 
     check_session_id: UUID
@@ -87,7 +92,7 @@ class SessionSnapshot:
     status: str
     started_at: datetime
     stopped_at: datetime | None
-    time_elapsed_ms: int | None
+    time_elapsed_ms: float | None
     run_locations: tuple[str, ...]
     run_source: str | None
     link: str | None
@@ -163,6 +168,7 @@ def parse_session(entry: object) -> SessionSnapshot:
     if not isinstance(entry, dict):
         raise MalformedPayload(f"a session is an object, this is {kind_of(entry)}")
     odd: list[str] = [f"field session.{storable_key(key)}" for key in entry if key not in _SESSION_FIELDS]
+    odd.extend(_nulls(entry, _SESSION_FIELDS - _NULLABLE))
     results, malformed_results = _parse_results(entry.get("results"), odd)
     locations = _parse_locations(entry.get("runLocations"), odd)
     return SessionSnapshot(
@@ -173,7 +179,7 @@ def parse_session(entry: object) -> SessionSnapshot:
         status=_status(entry, odd),
         started_at=_required_time(entry, "startedAt", odd),
         stopped_at=read_time(entry.get("stoppedAt"), "stoppedAt", odd),
-        time_elapsed_ms=_whole(read_milliseconds(entry.get("timeElapsed"), "timeElapsed", odd)),
+        time_elapsed_ms=read_milliseconds(entry.get("timeElapsed"), "timeElapsed", odd),
         run_locations=locations,
         run_source=read_word(entry.get("runSource"), RUN_SOURCES, "runSource", odd),
         link=read_text(entry.get("checkSessionLink"), NAME_LIMIT, "checkSessionLink", odd),
@@ -189,6 +195,7 @@ def parse_result(entry: object, odd: list[str]) -> ResultSnapshot:
     if not isinstance(entry, dict):
         raise MalformedPayload(f"a result is an object, this is {kind_of(entry)}")
     odd.extend(f"field result.{storable_key(key)}" for key in entry if key not in _RESULT_FIELDS)
+    odd.extend(_nulls(entry, _RESULT_FIELDS - _NULLABLE - {"startedAt"}))
     location = read_text(entry.get("runLocation"), WORD_LIMIT, "runLocation", odd)
     if location is None:
         raise MalformedPayload("a result has no runLocation")
@@ -205,6 +212,11 @@ def parse_result(entry: object, odd: list[str]) -> ResultSnapshot:
         started_at=read_time(entry.get("startedAt"), "result.startedAt", odd),
         stopped_at=read_time(entry.get("stoppedAt"), "result.stoppedAt", odd),
     )
+
+
+def _nulls(entry: Mapping[str, object], fields: frozenset[str]) -> list[str]:
+    """A word for each of these fields that is there and null, which the contract does not foresee."""
+    return [f"{key} is null" for key, value in entry.items() if value is None and key in fields]
 
 
 def _parse_results(entries: object, odd: list[str]) -> tuple[tuple[ResultSnapshot, ...], int]:
@@ -246,7 +258,3 @@ def _required_time(entry: Mapping[str, object], field: str, odd: list[str]) -> d
     if value is None:
         raise MalformedPayload(f"a session has no readable {field}")
     return value
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else round(value)

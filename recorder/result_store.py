@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, Insert, Table, func, select, update
 from sqlalchemy.orm import Session
 
 from recorder.dimensions import table_of, upserting
@@ -36,10 +36,13 @@ class _KnownResult(NamedTuple):
     result_type: str | None
 
 
-def record_results(db: Session, placed: Sequence[PlacedResults], locations: Mapping[str, int]) -> int:
-    """Write the results and give every FINAL its number of attempts; how many results are new.
+def record_results(
+    db: Session, placed: Sequence[PlacedResults], locations: Mapping[str, int]
+) -> tuple[int, Counter[int]]:
+    """Write the results and give every FINAL its number of attempts.
 
-    `locations` holds the key of each location named. The sessions' rows are written already.
+    `locations` holds the key of each location named. The sessions' rows are written already. Returns how many results
+    are new, and for each session how many of its results were left out because another session has their ids.
     """
     known = _known_results(db, [entry.session_pk for entry in placed])
     fresh: list[dict[str, Any]] = []
@@ -52,13 +55,29 @@ def record_results(db: Session, placed: Sequence[PlacedResults], locations: Mapp
         together = stored | {r.check_result_id: _known_result(r, locations) for r in results}
         attempts = attempts_of_finals(together.values())
         added += len(together) - len(stored)
-        rows = [_result_row(entry, result, locations, attempts) for result in results]
-        (gaps if entry.is_stale else fresh).extend(rows)
+        if entry.is_stale:
+            gaps += [
+                _result_row(entry, one, locations, attempts) for one in results if one.check_result_id not in stored
+            ]
+        else:
+            fresh += [_result_row(entry, result, locations, attempts) for result in results]
         named = {result.check_result_id for result in results}
         corrections += [{"id_": key, "n": n} for key, n in attempts.items() if key in stored and key not in named]
-    _upsert_results(db, fresh, gaps)
+    written = _upsert_results(db, fresh, gaps)
     _correct_stored(db, placed, corrections)
-    return added
+    elsewhere = Counter[int]() if written == len(fresh) + len(gaps) else _taken_ids(db, fresh + gaps)
+    return added - elsewhere.total(), elsewhere
+
+
+def _taken_ids(db: Session, rows: Sequence[Mapping[str, Any]]) -> Counter[int]:
+    """For each session how many of these rows' ids belong to another session."""
+    results = table_of(CheckResult)
+    ids = [row["check_result_id"] for row in rows]
+    found = db.execute(
+        select(results.c.check_result_id, results.c.session_pk).where(results.c.check_result_id.in_(ids))
+    )
+    owners = dict(found.all())
+    return Counter(row["session_pk"] for row in rows if owners[row["check_result_id"]] != row["session_pk"])
 
 
 def _known_results(db: Session, session_pks: Sequence[int]) -> dict[int, dict[UUID, _KnownResult]]:
@@ -120,7 +139,9 @@ def _result_row(
     }
 
 
-def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[str, Any]]) -> None:
+def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[str, Any]]) -> int:
+    """Insert or merge the fresh rows, insert the gaps; how many were written: an id of another session's is not."""
+    written = 0
     table = table_of(CheckResult)
     insert = upserting(db, table)
     if fresh:
@@ -135,9 +156,15 @@ def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[st
             set_=changes,
             where=table.c.session_pk == insert.excluded.session_pk,
         )
-        db.execute(statement, sorted(fresh, key=lambda row: row["check_result_id"]))
+        written += _rows_changed(db, statement, fresh)
     if gaps:
-        db.execute(insert.on_conflict_do_nothing(), sorted(gaps, key=lambda row: row["check_result_id"]))
+        written += _rows_changed(db, insert.on_conflict_do_nothing(), gaps)
+    return written
+
+
+def _rows_changed(db: Session, statement: Insert, rows: list[dict[str, Any]]) -> int:
+    result = db.execute(statement, sorted(rows, key=lambda row: row["check_result_id"]))
+    return cast("CursorResult[Any]", result).rowcount
 
 
 def _coalesced(table: Table, excluded: Any, column: str) -> ColumnElement[Any]:

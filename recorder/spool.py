@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from recorder.errors import DatabaseError
 
 @dataclass(frozen=True, slots=True)
 class SpooledAnswer:
-    """A 2xx answer to the trigger of one fire, as it came over the wire."""
+    """A 2xx answer to the trigger of one fire, as it came over the wire, and how long its sessions are followed."""
 
     fire_pk: int
     owner: UUID
@@ -30,6 +30,8 @@ class SpooledAnswer:
     received_at: datetime
     http_status: int
     body: bytes
+    session_timeout: timedelta
+    cancel_on_timeout: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Spool:
             "origin": answer.origin,
             "received_at": answer.received_at.isoformat(),
             "http_status": answer.http_status,
+            "session_timeout_s": answer.session_timeout.total_seconds(),
+            "cancel_on_timeout": answer.cancel_on_timeout,
             "body": base64.b64encode(answer.body).decode(),
             "sha256": hashlib.sha256(answer.body).hexdigest(),
         }
@@ -116,6 +120,8 @@ def _read(path: Path) -> SpooledAnswer | TornFile:
             received_at=datetime.fromisoformat(document["received_at"]),
             http_status=int(document["http_status"]),
             body=body,
+            session_timeout=timedelta(seconds=float(document["session_timeout_s"])),
+            cancel_on_timeout=bool(document["cancel_on_timeout"]),
         )
     except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
         return TornFile(path, f"it is cut or damaged ({type(error).__name__})")

@@ -5,7 +5,7 @@ The rules that keep the history whole, whatever arrives in whatever order and ho
 * results are keyed by `check_result_id`, sessions by `check_session_id`; nothing is ever inserted twice;
 * the newest final answer wins; the answer of a running session never undoes a final one, it only fills what is missing;
 * `final_at` is set once;
-* writing the same answer again changes no row of sessions, results or payloads.
+* writing the same answer again changes no row at all.
 """
 
 import zlib
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, or_, select
@@ -24,6 +24,9 @@ from recorder.models import CheckSession, ContractSurprise, Payload
 from recorder.outcomes import session_outcome
 from recorder.payloads import Malformed, SessionSnapshot
 from recorder.result_store import PlacedResults, record_results
+
+TAKEN_ID: Final = "checkResultId of another session"
+"""The surprise that stands for each result left out because its id belongs to a session that was there first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,12 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     _upsert_sessions(db, [_session_row(r, checks, sets, now) for r in batch], no_locations=sets.get(()))
     after = _session_rows(db, snapshots)
     placed = [_placed(snapshot, after) for snapshot in snapshots]
-    added = record_results(
+    added, elsewhere = record_results(
         db, [PlacedResults(one.session_pk, one.status, one.is_stale, one.snapshot.results) for one in placed], locations
     )
+    odd = [(one, one.snapshot.surprises + (TAKEN_ID,) * elsewhere[one.session_pk]) for one in placed]
+    _count_surprises(db, _not_kept_yet(db, odd), now)
     _upsert_payloads(db, placed, now)
-    _count_surprises(db, snapshots, now)
     closed = sum(
         after[key].final_at is not None and (key not in before or before[key].final_at is None) for key in after
     )
@@ -251,8 +255,21 @@ def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> N
         )
 
 
-def _count_surprises(db: Session, snapshots: Iterable[SessionSnapshot], now: datetime) -> None:
-    counted = Counter(what[:400] for snapshot in snapshots for what in snapshot.surprises)
+def _not_kept_yet(db: Session, odd: Iterable[tuple[_Placed, tuple[str, ...]]]) -> list[str]:
+    """The surprises of answers that are new: one that is kept already, or comes too late, was counted in its time."""
+    surprising = {one.session_pk: (one, surprises) for one, surprises in odd if surprises and not one.is_stale}
+    if not surprising:
+        return []
+    payloads = table_of(Payload)
+    kept = select(payloads.c.session_pk, payloads.c.body).where(payloads.c.session_pk.in_(surprising))
+    for session_pk, body in db.execute(kept):
+        if zlib.decompress(body) == surprising[session_pk][0].snapshot.raw:
+            del surprising[session_pk]
+    return [what for _, surprises in surprising.values() for what in surprises]
+
+
+def _count_surprises(db: Session, surprises: Iterable[str], now: datetime) -> None:
+    counted = Counter(what[:400] for what in surprises)
     if not counted:
         return
     table = table_of(ContractSurprise)

@@ -1,5 +1,6 @@
 """What became of one trigger, and the one transaction that writes a fire's outcome with all of its sessions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,20 +12,13 @@ from recorder import ledger
 from recorder.errors import ChecklyError, PerhapsSent
 from recorder.learning import load_expectations_of
 from recorder.ledger import ClaimedFire, Reason
+from recorder.materialising import Follow
 from recorder.pacing import Expectation, expect
 from recorder.payloads import SessionSnapshot, TriggerAnswer
 from recorder.store import Recording, record_malformed, record_sessions
 
 CANCELLABLE: Final = "PLAYWRIGHT"
 """The only type of check whose sessions obey a cancel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Follow:
-    """How long the sessions of a fire are followed, and whether Checkly is asked to cancel what runs longer."""
-
-    timeout: timedelta
-    cancel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +32,10 @@ class Sent:
     ran_everywhere: frozenset[str] = frozenset()
     """The run locations that all of the sessions have."""
     error: ChecklyError | None = None
+
+    def absent_locations(self, expected: Iterable[str]) -> list[str]:
+        """Which of these locations some session does not run in; none when nothing was started."""
+        return sorted(set(expected) - self.ran_everywhere) if self.sessions else []
 
 
 def write_outcome(db: Session, fire: ClaimedFire, answer: TriggerAnswer, follow: Follow, *, now: datetime) -> Sent:

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from recorder import ledger
+from recorder import ledger, schedule_store
 from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
 from recorder.circuit import Circuit
@@ -36,15 +36,16 @@ from recorder.errors import (
     TryLater,
     UsageError,
 )
-from recorder.ledger import ClaimedFire, Definition, Reason
-from recorder.materialising import PlannedSchedule, materialise
+from recorder.ledger import ClaimedFire, Reason
+from recorder.materialising import Follow, PlannedSchedule, materialise
 from recorder.payloads import Malformed, parse_trigger_answer
 from recorder.roster import colleagues
 from recorder.schedule import next_due
+from recorder.schedule_store import Definition
 from recorder.spool import Spool, SpooledAnswer, TornFile
 from recorder.store import record_malformed
 from recorder.targets import Target
-from recorder.trigger_outcomes import Follow, Sent, write_outcome
+from recorder.trigger_outcomes import Sent, write_outcome
 
 STALL_LIMIT_S: Final = 5.0
 """Seconds between the intent's commit and the request; after a longer sleep of the machine nothing is sent."""
@@ -89,7 +90,7 @@ class Triggering:
 
         Raises ConfigError, and changes nothing, when another daemon at work on this database was told otherwise.
         """
-        before = transact(self._engine, ledger.stored_definitions)
+        before = transact(self._engine, schedule_store.stored_definitions)
         rows = transact(self._engine, lambda db: enrol_together(db, definitions, owner=self._owner, now=self._now()))
         for name in sorted(before.keys() - rows.keys()):
             log.warning("schedule left the configuration, what was due for it is skipped", schedule=name)
@@ -98,7 +99,9 @@ class Triggering:
 
     def enrol_one(self, name: str, plan: PlannedSchedule, definition: Definition) -> None:
         """Take one schedule for a command beside a running daemon; what is written about it already stands."""
-        row = transact(self._engine, lambda db: ledger.find_or_add_schedule(db, name, definition, now=self._now()))
+        row = transact(
+            self._engine, lambda db: schedule_store.find_or_add_schedule(db, name, definition, now=self._now())
+        )
         self._plans[row.pk] = plan
         self._cursors[row.pk] = row.cursor
 
@@ -155,7 +158,7 @@ class Triggering:
             if self._now() - answer.received_at < older_than:
                 continue
             fire = ClaimedFire(answer.fire_pk, answer.owner, answer.origin, 0, b"")
-            sent = self._write_answer(fire, answer, Follow(timedelta(hours=1)))
+            sent = self._write_answer(fire, answer)
             log.warning("answer replayed from the spool", fire=answer.fire_pk, state=sent.state)
             self._spool.forget(path)
             replayed += 1
@@ -205,7 +208,7 @@ class Triggering:
                 fire,
                 plan.target,
                 claimed_at=claimed_at,
-                follow=Follow(plan.session_timeout, cancel=plan.cancel_on_timeout),
+                follow=plan.follow,
                 may_return=True,
             )
         log.info(
@@ -216,9 +219,8 @@ class Triggering:
             reason=sent.reason,
             sessions=len(sent.sessions),
         )
-        absent = set(plan.expect_locations) - sent.ran_everywhere
-        if sent.sessions and absent:
-            log.warning("sessions do not run where they are expected", schedule=plan.name, absent=sorted(absent))
+        if absent := sent.absent_locations(plan.expect_locations):
+            log.warning("sessions do not run where they are expected", schedule=plan.name, absent=absent)
         return _Step(found=True, sent=sent)
 
     def _post(
@@ -248,9 +250,11 @@ class Triggering:
         self._circuit.heed(None)
         if not (answer.sessions or answer.malformed):
             return self._settle(fire, "no_match", None, http_status=answer.http_status)
-        spooled = SpooledAnswer(fire.pk, fire.owner, fire.origin, self._now(), answer.http_status, answer.raw)
+        spooled = SpooledAnswer(
+            fire.pk, fire.owner, fire.origin, self._now(), answer.http_status, answer.raw, follow.timeout, follow.cancel
+        )
         path = self._keep(spooled)
-        sent = self._write_answer(fire, spooled, follow)
+        sent = self._write_answer(fire, spooled)
         if path is not None:
             self._spool.forget(path)
         return sent
@@ -298,12 +302,13 @@ class Triggering:
         transact(self._engine, work)
         return Sent(fire.pk, state, reason, error=error)
 
-    def _write_answer(self, fire: ClaimedFire, spooled: SpooledAnswer, follow: Follow) -> Sent:
+    def _write_answer(self, fire: ClaimedFire, spooled: SpooledAnswer) -> Sent:
         try:
             answer = parse_trigger_answer(spooled.body, http_status=spooled.http_status)
         except MalformedPayload as error:
             unreadable = PerhapsSent(str(error), reason=Reason.BAD_BODY, body=spooled.body)
             return self._settle(fire, "ambiguous", Reason.BAD_BODY, error=unreadable, raw=spooled.body)
+        follow = Follow(spooled.session_timeout, cancel=spooled.cancel_on_timeout)
         return transact(self._engine, lambda db: write_outcome(db, fire, answer, follow, now=self._now()))
 
 

@@ -17,9 +17,9 @@ from recorder.clock import Clock, Monotonic, monotonic, utc_now
 from recorder.clocks import DatabaseClock
 from recorder.config import ScheduleSettings, Settings, access_problems, definition
 from recorder.errors import BadAnswer, ChecklyError, ConfigError, NotSent, TryLater
-from recorder.ledger import Definition
-from recorder.materialising import PlannedSchedule
+from recorder.materialising import Follow, PlannedSchedule
 from recorder.open_sessions import Scope
+from recorder.schedule_store import Definition
 from recorder.spool import spool_for
 from recorder.targets import Target
 from recorder.tracking import Fetched, Tracker
@@ -159,7 +159,6 @@ def planned(schedule: ScheduleSettings) -> PlannedSchedule:
         misfire=schedule.misfire,
         misfire_grace=schedule.misfire_grace,
         overlap=schedule.overlap,
-        session_timeout=schedule.session_timeout,
-        cancel_on_timeout=schedule.cancel_on_timeout,
+        follow=Follow(schedule.session_timeout, cancel=schedule.cancel_on_timeout),
         expect_locations=schedule.expect_locations,
     )

@@ -6,7 +6,8 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from recorder.access import ChecklyAccess
-from recorder.checkly import ChecklyClient, Target
+from recorder.checkly import ChecklyClient
+from recorder.targets import Target
 from tests import documented
 from tests.sockets import Script, http_answer, saying
 

@@ -1,5 +1,6 @@
 """Builds session payloads as Checkly would send them, and rows of the history out of them."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -67,6 +68,11 @@ def running(name: str = "one", /, **changes: Any) -> dict[str, Any]:
     return session(name, [], status="STARTED", stoppedAt=None, timeElapsed=0) | changes
 
 
+def json_lines(*payloads: Any, end: str = "\n") -> bytes:
+    """The payloads as a file of JSON lines."""
+    return "".join(json.dumps(payload) + end for payload in payloads).encode()
+
+
 def snapshot(payload: dict[str, Any]) -> SessionSnapshot:
     return parse_session(payload)
 
@@ -95,7 +101,10 @@ def rows(engine: Engine, sql: str, **values: Any) -> list[tuple[Any, ...]]:
 
 def dump(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of the tables that hold the history, for comparing before and after."""
-    tables = ("checks", "run_locations", "location_sets", "check_sessions", "check_results", "payloads", "fires")
+    tables = (
+        *("checks", "run_locations", "location_sets", "check_sessions", "check_results", "payloads", "fires"),
+        "contract_surprises",
+    )
     return {table: rows(engine, f"SELECT * FROM {table} ORDER BY pk") for table in tables}  # noqa: S608 - names above
 
 

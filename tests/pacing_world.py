@@ -98,7 +98,7 @@ class World:
         self.at = 0.0
         self.runs: list[Run] = []
         self.requests: list[float] = []
-        self.history: dict[str, deque[int]] = {}
+        self.history: dict[str, deque[float]] = {}
         self.budget = RequestBudget(per_minute, monotonic=lambda: self.at)
         self._server = server
         self._width = width

@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 from recorder import wiring
 from recorder.clock import monotonic, utc_now
 from recorder.config import Settings, load_settings
+from recorder.materialising import Follow
 from recorder.simulator.checkly import Settings as SimulatorSettings
 from recorder.simulator.server import SimulatorServer
 from recorder.spool import Spool, spool_for
-from recorder.trigger_outcomes import Follow
 from recorder.triggering import Triggering
 from recorder.wiring import Parts
 from tests.factories import NOW, rows

@@ -10,9 +10,10 @@ import pytest
 
 from recorder import __version__
 from recorder.access import ChecklyAccess
-from recorder.checkly import ChecklyClient, Target
+from recorder.checkly import ChecklyClient
 from recorder.errors import BadAnswer, ConfigError, NotSent, Refused
 from recorder.payloads import SessionSnapshot, StillRunning
+from recorder.targets import Target
 from tests import documented
 from tests.sockets import AUTHORITY, ScriptedServer, http_answer, saying, tunnel
 

@@ -146,7 +146,11 @@ def test_a_dry_run_sends_and_writes_nothing(folder: Path, checkly: SimulatorServ
     done = command("trigger", "--tags", "a, b", "--tags", "!c", "--dry-run", folder=folder)
 
     assert done.code == 0
-    assert done.json["body"] == {"target": {"matchTags": [["a", "b"], ["!c"]]}}
+    assert done.json == {
+        "method": "POST",
+        "url": "https://api.checklyhq.com/v2/check-sessions/trigger",
+        "body": {"target": {"matchTags": [["a", "b"], ["!c"]]}},
+    }
     assert checkly.witness().requests == before
     assert [path.name for path in folder.iterdir()] == ["recorder.toml"]
 

@@ -210,12 +210,23 @@ def test_an_answer_that_breaks_off_is_kept_and_never_sent_again(folder: Path, st
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "tab\t"])
 def test_a_key_that_can_be_none_is_refused_without_showing_it(key: str, folder: Path) -> None:
-    """Before anything is sent."""
+    """Before anything is sent or stored, with the exit code of a key that Checkly refuses."""
     done = command("trigger", "--tags", "a", folder=folder, environ=ACCOUNT | {"CHECKLY_API_KEY": key})
 
-    assert done.code == 3
+    assert done.code == 4
     assert one_line(done).startswith("recorder: CHECKLY_API_KEY: ")
     assert key not in done.err
+    assert not (folder / "history.db").exists()
+
+
+def test_a_bad_key_beside_another_mistake_is_a_configuration_to_correct(folder: Path) -> None:
+    """Both are named at once."""
+    environ = ACCOUNT | {"CHECKLY_API_KEY": "two words", "CHECKLY_ACCOUNT_ID": "x"}
+
+    done = command("trigger", "--tags", "a", folder=folder, environ=environ)
+
+    assert done.code == 3
+    assert [line.split(": ")[1] for line in done.err.splitlines()] == ["CHECKLY_API_KEY", "CHECKLY_ACCOUNT_ID"]
 
 
 def test_hostile_words_of_a_command_line_are_shown_and_not_obeyed(folder: Path) -> None:

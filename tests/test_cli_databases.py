@@ -1,9 +1,14 @@
 """Databases that cannot be used, from every verb that opens one: one sentence, exit code 5, nothing sent or spoilt."""
 
+import ctypes
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from sqlalchemy import create_engine, make_url
@@ -13,6 +18,9 @@ from recorder.simulator.server import SimulatorServer
 from tests.commands import SCHEDULES, account, command, one_line
 from tests.documented import CHECK_SESSION_ID
 from tests.factories import session
+
+PR_CAPBSET_DROP: Final = 24
+CAP_DAC_OVERRIDE: Final = 1
 
 VERBS_THAT_OPEN: dict[str, list[str]] = {
     "status": ["status"],
@@ -123,3 +131,64 @@ def test_rights_that_are_missing_are_one_line(new_postgresql: str, folder: Path)
 
     assert done.code == 5
     assert "no schema has been selected to create in" in one_line(done)
+
+
+READING: dict[str, list[str]] = {
+    "status": ["status"],
+    "query": ["query", "SELECT status FROM session_history"],
+    "sessions list": ["sessions", "list"],
+    "sessions show": ["sessions", "show", str(session()["checkSessionId"])],
+    "report": ["report", "weekly", "--week", "2026-W47", "--out", "."],
+}
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["at rest", "while somebody writes"])
+def test_who_may_only_read_a_history_can_ask_it(tmp_path: Path, *, is_open: bool) -> None:
+    """A colleague without rights in the daemon's folder; what would write says so in one line and changes nothing."""
+    kept, own = tmp_path / "kept", tmp_path / "own"
+    kept.mkdir()
+    own.mkdir()
+    address = f"sqlite:///{kept}/history.db"
+    (kept / "session.json").write_text(json.dumps(session()))
+    assert command("import", "session.json", "-d", address, folder=kept).code == 0
+    writer = sqlite3.connect(kept / "history.db") if is_open else None
+    if writer is not None:
+        writer.execute("UPDATE check_sessions SET has_attempts = has_attempts")
+        writer.commit()
+        for part in kept.iterdir():
+            part.chmod(0o644)
+    kept.chmod(0o555)
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+
+    done = {name: as_a_reader(*verb, "-d", address, folder=own) for name, verb in READING.items()}
+    refused = as_a_reader("import", str(kept / "session.json"), "-d", address, folder=own)
+
+    assert {name: one.returncode for name, one in done.items()} == dict.fromkeys(READING, 0), done
+    assert "PASSED" in done["query"].stdout
+    assert (own / "index.html").is_file()
+    assert (refused.returncode, refused.stderr.count("\n")) == (5, 1)
+    assert "readonly database" in refused.stderr
+    assert {path.name: path.read_bytes() for path in kept.iterdir() if not path.name.endswith("-shm")} == {
+        name: held for name, held in before.items() if not name.endswith("-shm")
+    }
+    if writer is not None:
+        writer.close()
+
+
+def as_a_reader(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """A real process that the rights of files bind, even when root runs the tests."""
+    return subprocess.run(
+        [sys.executable, "-m", "recorder.cli", *arguments],
+        cwd=folder,
+        env=os.environ | {"HOME": str(folder)},
+        preexec_fn=_give_up_roots_rights,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _give_up_roots_rights() -> None:
+    """Without this capability root is an owner like any other, from the next exec on."""
+    if os.geteuid() == 0:
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)

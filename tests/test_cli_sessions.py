@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder.cli_sessions import sentences_on_missing_ends
 from recorder.simulator.scenarios import Kind, Scenario
 from recorder.simulator.server import SimulatorServer
 from tests import processes
@@ -56,6 +57,60 @@ def test_a_schedule_is_triggered_by_its_name(folder: Path, checkly: SimulatorSer
     assert done.code == 0, done.err
     assert done.table[0] == ["check_name", "status", "time_elapsed_ms", "run_locations", "check_session_id"]
     assert sessions.table[1:] == [["critical", "manual"]]
+
+
+ELSEWHERE = SCHEDULES + 'expect_locations = ["ap-south-1"]\n'
+WARNING = "warning: critical: not every session runs in ap-south-1, which expect_locations names"
+
+
+@pytest.mark.parametrize("verb", [["trigger", "critical"], ["run", "--once"]], ids=["trigger", "run once"])
+def test_sessions_that_do_not_run_where_they_are_expected_are_a_warning(
+    verb: list[str], folder: Path, checkly: SimulatorServer
+) -> None:
+    """A trigger cannot choose the locations, so somebody has to be told; it is no failure."""
+    (folder / "recorder.toml").write_text(ELSEWHERE)
+
+    done = command(*verb, folder=folder, environ=account(checkly))
+
+    assert done.code == 0
+    assert WARNING in done.err.splitlines()
+
+
+def test_a_schedule_triggered_by_hand_is_followed_as_long_as_it_says(folder: Path) -> None:
+    """Sessions that outlast it are given up here, and the command says how to have their end all the same."""
+    (folder / "recorder.toml").write_text(SCHEDULES + 'session_timeout = "1s"\n')
+    with SimulatorServer(speed=1) as slow:
+        done = command("trigger", "critical", folder=folder, environ=account(slow))
+        longer = command("trigger", "--tags", "critical", "--detach", folder=folder, environ=account(slow))
+    deadlines = command(
+        *("query", "--json"),
+        "SELECT DISTINCT f.schedule_name, ROUND((julianday(s.deadline_at) - julianday(f.outcome_at)) * 86400) AS s "
+        "FROM check_sessions s JOIN fire_history f ON f.fire_id = s.fire_pk ORDER BY 1",
+        folder=folder,
+    )
+
+    assert (done.code, longer.code) == (0, 0)
+    assert (
+        "sessions outlast their time; a daemon asks hourly for one more day, and at once: recorder record" in done.err
+    )
+    assert deadlines.json == [{"schedule_name": None, "s": 3600}, {"schedule_name": "critical", "s": 1}]
+
+
+def test_each_way_of_having_no_end_is_told_apart() -> None:
+    """Nobody is told that a daemon follows what no daemon asks for any more."""
+    ways = [None, None, "timeout", "gone", "ended"]
+    found = [
+        {"check_session_id": some_id(str(n)), "final_at": way == "ended" or None, "abandoned_reason": way}
+        for n, way in enumerate(ways)
+    ]
+
+    still, outlasting, gone = sentences_on_missing_ends(found)
+
+    assert still.startswith("2 of 5 sessions have no end yet; a daemon follows them")
+    assert still.endswith(f"recorder record {some_id('0')} ...")
+    assert outlasting.startswith("1 of 5 sessions outlast their time; a daemon asks hourly for one more day")
+    assert outlasting.endswith(f"recorder record {some_id('2')}")
+    assert gone.startswith("1 of 5 sessions are gone: Checkly does not know them any more, and nobody asks again")
 
 
 def test_a_detached_trigger_leaves_its_sessions_to_a_daemon(folder: Path, checkly: SimulatorServer) -> None:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from recorder.checkly import DeadlineTransport
 from recorder.clock import monotonic
-from recorder.deadlines import DeadlineTransport, Resolve, resolve_addresses
+from recorder.deadlines import DeadlineConnection, NothingSent, Proxy, Resolve, TimeOver, resolve_addresses
 from tests.sockets import (
     AUTHORITY,
     Script,
@@ -30,13 +31,14 @@ SHORT_S = 0.3
 
 @contextmanager
 def client(*, proxy: str | None = None, resolve: Resolve = resolve_addresses) -> Iterator[httpx.Client]:
-    transport = DeadlineTransport(
+    way = None if proxy is None else httpx.Proxy(proxy)
+    connection = DeadlineConnection(
         monotonic=monotonic,
         ssl_context=ssl.create_default_context(cafile=str(AUTHORITY)),
-        proxy=proxy,
+        proxy=None if way is None else Proxy(str(way.url), way.raw_auth),
         resolve=resolve,
     )
-    with httpx.Client(transport=transport, trust_env=False) as http:
+    with httpx.Client(transport=DeadlineTransport(connection), trust_env=False) as http:
         yield http
 
 
@@ -68,7 +70,7 @@ def header_trickle() -> Script:
 def test_an_answer_that_never_ends_is_cut_when_the_budget_is_over(script: Script) -> None:
     """Each byte on its own comes well in time, which is all that httpx looks at."""
     with ScriptedServer(script) as server, client() as http:
-        took_s = seconds_until(httpx.ReadTimeout, lambda: http.get(server.url, timeout=BUDGET_S))
+        took_s = seconds_until(TimeOver, lambda: http.get(server.url, timeout=BUDGET_S))
 
     assert BUDGET_S * 0.9 <= took_s <= LATEST_S
 
@@ -76,7 +78,7 @@ def test_an_answer_that_never_ends_is_cut_when_the_budget_is_over(script: Script
 def test_a_trickle_inside_tls_is_cut_as_well() -> None:
     """The decrypted stream is the one that is read."""
     with ScriptedServer(header_trickle(), tls=True) as server, client() as http:
-        took_s = seconds_until(httpx.ReadTimeout, lambda: http.get(server.url, timeout=BUDGET_S))
+        took_s = seconds_until(TimeOver, lambda: http.get(server.url, timeout=BUDGET_S))
 
     assert took_s <= LATEST_S
 
@@ -84,9 +86,7 @@ def test_a_trickle_inside_tls_is_cut_as_well() -> None:
 def test_a_large_request_that_nobody_reads_is_cut() -> None:
     """A full window blocks the writer, not the reader."""
     with ScriptedServer(deaf) as server, client() as http:
-        took_s = seconds_until(
-            httpx.ReadTimeout, lambda: http.post(server.url, content=bytes(32_000_000), timeout=BUDGET_S)
-        )
+        took_s = seconds_until(TimeOver, lambda: http.post(server.url, content=bytes(32_000_000), timeout=BUDGET_S))
 
     assert took_s <= LATEST_S
 
@@ -100,7 +100,7 @@ def test_a_name_look_up_that_hangs_is_left_behind_and_nothing_was_sent() -> None
         return []
 
     with client(resolve=hang) as http:
-        took_s = seconds_until(httpx.ConnectError, lambda: http.get("http://slow.example", timeout=BUDGET_S))
+        took_s = seconds_until(NothingSent, lambda: http.get("http://slow.example", timeout=BUDGET_S))
         given_up.set()
 
     assert took_s <= LATEST_S
@@ -113,7 +113,7 @@ def test_a_name_that_cannot_be_looked_up_means_that_nothing_was_sent(failure: Ex
     def fail(_host: str, _port: int) -> list[str]:
         raise failure
 
-    with client(resolve=fail) as http, pytest.raises(httpx.ConnectError, match=r"not known|too long"):
+    with client(resolve=fail) as http, pytest.raises(NothingSent, match=r"not known|too long"):
         http.get("http://nowhere.example", timeout=SHORT_S)
 
 
@@ -132,15 +132,13 @@ def test_a_refused_connection_means_that_nothing_was_sent() -> None:
         closed = server.url
 
     with client() as http:
-        seconds_until(httpx.ConnectError, lambda: http.get(closed, timeout=SHORT_S))
+        seconds_until(NothingSent, lambda: http.get(closed, timeout=SHORT_S))
 
 
 def test_a_tls_handshake_that_is_never_answered_means_that_nothing_was_sent() -> None:
     """A connection was there, but the request travels inside TLS only."""
     with ScriptedServer(deaf) as server, client() as http:
-        took_s = seconds_until(
-            httpx.ConnectError, lambda: http.get(f"https://localhost:{server.port}", timeout=BUDGET_S)
-        )
+        took_s = seconds_until(NothingSent, lambda: http.get(f"https://localhost:{server.port}", timeout=BUDGET_S))
 
     assert took_s <= LATEST_S
 
@@ -160,7 +158,7 @@ def test_a_tls_handshake_that_is_never_answered_means_that_nothing_was_sent() ->
 def test_a_proxy_that_opens_no_tunnel_means_that_nothing_was_sent(script: Script) -> None:
     """What went out was the CONNECT, not the request."""
     with ScriptedServer(script) as proxy, client(proxy=proxy.url) as http:
-        took_s = seconds_until(httpx.ConnectError, lambda: http.get("https://localhost:1", timeout=BUDGET_S))
+        took_s = seconds_until(NothingSent, lambda: http.get("https://localhost:1", timeout=BUDGET_S))
 
     assert took_s <= LATEST_S
     assert [request.method for request in proxy.requests] == ["CONNECT"]
@@ -178,6 +176,6 @@ def test_a_second_request_goes_over_the_same_connection_with_a_new_budget() -> N
 def test_a_connection_that_failed_is_not_used_again() -> None:
     """The rest of the late answer must not become the answer to the next question."""
     with ScriptedServer(silent, saying(http_answer(200, b"fresh"))) as server, client() as http:
-        seconds_until(httpx.ReadTimeout, lambda: http.get(server.url, timeout=SHORT_S))
+        seconds_until(TimeOver, lambda: http.get(server.url, timeout=SHORT_S))
 
         assert http.get(server.url, timeout=BUDGET_S).content == b"fresh"

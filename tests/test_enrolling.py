@@ -10,7 +10,7 @@ from recorder import roster
 from recorder.db import transact
 from recorder.enrolling import enrol_together
 from recorder.errors import ConfigError
-from recorder.ledger import Definition
+from recorder.schedule_store import Definition
 from tests.factories import NOW, rows
 
 ONE = {"prod": Definition('{"every":"10m"}')}

@@ -17,10 +17,10 @@ LAYERS = {
     "use cases": "triggering tracking importing inspecting",
     "decisions": "trigger_outcomes enrolling claiming materialising following evidence",
     "network": "checkly deadlines answers access targets check_results",
-    "database": "open_sessions learning roster ambiguous store result_store ledger dimensions",
+    "database": "open_sessions learning roster ambiguous store result_store schedule_store ledger dimensions",
     "files": "spool lock",
     "pace": "circuit budget pacing clocks",
-    "waist": "payloads json_fields models views",
+    "waist": "session_files payloads json_fields models views",
     "engine": "db",
     "configuration": (
         "starter config config_warnings config_problems config_sources toml_places settings config_fields durations"
@@ -132,15 +132,25 @@ def test_the_network_and_the_database_never_meet_below_the_use_cases() -> None:
         assert not reached(module) & set(network), module
 
 
-def test_http_is_spoken_by_two_modules() -> None:
+@pytest.mark.parametrize(
+    ("packages", "modules"),
+    [
+        ({"httpx"}, {"recorder.checkly"}),
+        ({"httpcore"}, {"recorder.deadlines"}),
+        ({"aiohttp", "requests", "urllib.request", "urllib3"}, set()),
+    ],
+)
+def test_http_is_spoken_through_one_module(packages: set[str], modules: set[str]) -> None:
+    """Whoever wants to know what is sent to Checkly, and when it may be sent again, reads one file."""
     speakers = {
         module_name(path)
         for folder in ("recorder", "reports", "migrations")
         for path in files(folder, "**/*.py")
-        if {one.module.split(".")[0] for one in imports_of(path)} & {"httpx", "httpcore", "requests", "urllib3"}
+        for one in imports_of(path)
+        if any(one.module == package or one.module.startswith(f"{package}.") for package in packages)
     }
 
-    assert speakers == {"recorder.checkly", "recorder.deadlines"}
+    assert speakers == modules
 
 
 def test_clocks_are_read_in_one_module() -> None:

@@ -11,11 +11,11 @@ from sqlalchemy import Engine, select
 from recorder.db import transact
 from recorder.dimensions import table_of
 from recorder.learning import load_expectations_of
+from recorder.materialising import Follow
 from recorder.models import CheckSession
 from recorder.open_sessions import claim_open_sessions
 from recorder.pacing import LONGEST_RUN_S, PRIORS, REMEMBERED_RUNS, UNKNOWN, Expectation, expect
 from recorder.targets import Target
-from recorder.trigger_outcomes import Follow
 from tests.factories import CHECK_ID, LOCATIONS, NOW, open_session, record, running, session, some_id
 from tests.recording import Harness, harness
 

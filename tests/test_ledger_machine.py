@@ -26,12 +26,12 @@ from recorder import db, reconciling, wiring
 from recorder.checkly import ChecklyClient
 from recorder.config import Settings, load_settings
 from recorder.db import transact
+from recorder.materialising import Follow
 from recorder.models import CheckSession, Fire, Schedule
 from recorder.payloads import parse_session
 from recorder.spool import Spool
 from recorder.store import Recording, record_sessions
 from recorder.targets import Target
-from recorder.trigger_outcomes import Follow
 from recorder.triggering import Triggering
 from tests.desk import ANSWERS, Desk, Killed
 from tests.factories import NOW, running, session, some_id

@@ -63,6 +63,25 @@ def test_an_absent_or_null_optional_is_unknown_and_nothing_else(absent: str, *, 
         assert parsed.results == ()
 
 
+@pytest.mark.parametrize("field", ["results", "name", "checkType", "timeElapsed", "runLocations", "checkSessionLink"])
+def test_a_null_that_the_contract_does_not_foresee_is_survived_and_named(field: str) -> None:
+    assert parse_session(session() | {field: None}).surprises == (f"{field} is null",)
+
+
+@pytest.mark.parametrize("field", ["hasErrors", "hasFailures", "isDegraded", "aborted", "isCancelled", "checkType"])
+def test_a_null_in_a_result_is_survived_and_named(field: str) -> None:
+    parsed = parse_session(session("one", [result("one", "eu-central-1") | {field: None}]))
+
+    assert parsed.surprises == (f"{field} is null",)
+    assert len(parsed.results) == 1
+
+
+def test_nulls_that_the_contract_knows_are_no_surprise() -> None:
+    known = result("one", "eu-central-1", resultType=None, responseTime=None, startedAt=None, stoppedAt=None)
+
+    assert parse_session(session("one", [known], stoppedAt=None, runSource=None)).surprises == ()
+
+
 @pytest.mark.parametrize("field", ["checkSessionId", "checkId", "status", "startedAt"])
 @pytest.mark.parametrize("value", [None, 7, "", "nonsense", [], {}])
 def test_a_session_without_what_is_indispensable_is_refused_by_name(field: str, value: Any) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from recorder import db
 from recorder.db import transact
 from recorder.payloads import Malformed
-from recorder.store import record_malformed
+from recorder.store import TAKEN_ID, record_malformed
 from tests.factories import NOW, dump, record, result, rows, running, session, some_id
 
 LATER = NOW + timedelta(minutes=5)
@@ -155,6 +155,44 @@ def test_surprises_are_counted_once_for_each_time_they_were_seen(engine: Engine)
     record(engine, session("c", mood=1), now=LATER)
 
     assert rows(engine, "SELECT what, times FROM contract_surprises") == [("field session.mood", 3)]
+
+
+def test_a_surprise_of_an_answer_that_is_known_is_not_counted_again(engine: Engine) -> None:
+    """The same file imported twice, the answer of a session's start among it, changes nothing at all."""
+    story = [running("a", mood=1), session("a", mood=1), session("b", mood=2)]
+    record(engine, *story)
+    before = dump(engine)
+
+    record(engine, *story, now=LATER)
+
+    assert rows(engine, "SELECT what, times FROM contract_surprises") == [("field session.mood", 3)]
+    assert dump(engine) == before
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "later"])
+def test_a_result_id_that_another_session_has_is_left_out_and_said(engine: Engine, *, together: bool) -> None:
+    """Checkly's ids are unique; should one come twice, the first session keeps it and nobody counts a row too many."""
+    shared = result("one", "eu-central-1")
+    first, second = session("one"), session("two", [shared, result("two", "us-east-1")])
+
+    if together:
+        results = record(engine, first, second).results
+    else:
+        results = record(engine, first).results + record(engine, second, now=LATER).results
+    again = record(engine, second, now=LATER)
+
+    assert (results, again.results) == (3, 0)
+    assert rows(engine, "SELECT COUNT(*) FROM check_results") == [(3,)]
+    assert rows(engine, "SELECT what, times FROM contract_surprises") == [(TAKEN_ID, 1)]
+
+
+def test_a_fraction_of_a_millisecond_is_kept(engine: Engine) -> None:
+    """And a whole number is shown as one."""
+    record(engine, session("one", timeElapsed=1999.125), session("two", timeElapsed=2000.0))
+
+    shown = rows(engine, "SELECT time_elapsed_ms FROM session_history ORDER BY time_elapsed_ms")
+
+    assert shown == [(1999.125,), (2000,)]
 
 
 def test_what_cannot_be_read_is_kept_with_the_reason(engine: Engine) -> None:

@@ -10,12 +10,12 @@ from sqlalchemy import Engine
 
 from recorder.db import transact
 from recorder.foreground import follow
+from recorder.materialising import Follow
 from recorder.open_sessions import awaited_count, claim_open_sessions, postpone, release, resume
 from recorder.pacing import LEASE
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.store import Postponement
 from recorder.targets import Target
-from recorder.trigger_outcomes import Follow
 from tests.factories import NOW, open_session, record, rows, session
 from tests.recording import Harness, harness
 

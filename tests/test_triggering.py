@@ -10,15 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from recorder import db
-from recorder.db import transact
-from recorder.errors import ConfigError, NotSent, PerhapsSent, Refused
-from recorder.foreground import run_once
-from recorder.ledger import open_intent
-from recorder.payloads import TriggerAnswer
 from recorder.simulator.faults import Fault, FaultKind
-from recorder.spool import SpooledAnswer
-from recorder.targets import Target
-from recorder.trigger_outcomes import Follow
 from tests.factories import NOW, rows
 from tests.recording import Harness, harness, schedule
 
@@ -249,110 +241,6 @@ def test_what_is_due_for_a_removed_schedule_is_skipped(engine: Engine, tmp_path:
         assert recorder.fires() == ["skipped: config_removed"]
 
 
-def test_an_intent_of_a_dead_owner_is_ambiguous_and_never_sent(recorder: Harness) -> None:
-    """Killed between the intent's commit and the answer: nobody can say whether the request left."""
-    intent = transact(
-        recorder.engine,
-        lambda session: open_intent(session, owner=recorder.parts.owner, origin="schedule", body=b"{}", now=NOW),
-    )
-
-    successor = recorder.restart()
-    given_up = successor.triggering.give_up_orphans(lock_proves=True)
-    successor.triggering.work()
-
-    assert intent.attempt == 1
-    assert given_up == 1
-    assert recorder.fires() == ["ambiguous: owner_lost"]
-    assert recorder.triggers_received() == 0
-
-
-def test_without_a_lock_a_fresh_intent_is_left_to_its_owner(recorder: Harness) -> None:
-    """On PostgreSQL, and for a command in the foreground, the owner may well be alive."""
-    transact(
-        recorder.engine,
-        lambda session: open_intent(session, owner=recorder.parts.owner, origin="schedule", body=b"{}", now=NOW),
-    )
-    successor = recorder.restart()
-
-    fresh = successor.triggering.give_up_orphans(lock_proves=False)
-    recorder.clock.advance(minutes=3)
-    old = successor.triggering.give_up_orphans(lock_proves=False)
-
-    assert (fresh, old) == (0, 1)
-
-
-def test_an_answer_in_the_spool_becomes_sessions_after_a_restart(recorder: Harness) -> None:
-    """Killed between the answer and the commit: the answer on disk is all there is of the sessions."""
-    answer = _trigger_without_writing(recorder)
-    fire = transact(
-        recorder.engine,
-        lambda session: open_intent(session, owner=recorder.parts.owner, origin="schedule", body=b"{}", now=NOW),
-    )
-    recorder.spool.keep(SpooledAnswer(fire.pk, fire.owner, fire.origin, NOW, answer.http_status, answer.raw))
-
-    replayed = recorder.restart().triggering.replay_spool()
-    again = recorder.restart().triggering.replay_spool()
-
-    assert (replayed, again) == (1, 0)
-    assert recorder.fires() == ["triggered"]
-    assert recorder.session_ids() == recorder.session_ids_seen_by_the_witness()
-
-
-def test_a_cut_spool_file_is_left_alone_and_the_rest_goes_on(recorder: Harness) -> None:
-    answer = _trigger_without_writing(recorder)
-    fire = transact(
-        recorder.engine,
-        lambda session: open_intent(session, owner=recorder.parts.owner, origin="schedule", body=b"{}", now=NOW),
-    )
-    path = recorder.spool.keep(SpooledAnswer(fire.pk, fire.owner, fire.origin, NOW, answer.http_status, answer.raw))
-    cut = path.with_name("fire-0.json")
-    cut.write_bytes(path.read_bytes()[:100])
-
-    replayed = recorder.triggering.replay_spool()
-
-    assert replayed == 1
-    assert cut.exists()
-
-
-def test_a_trigger_by_hand_is_a_fire_and_is_sent_once(recorder: Harness) -> None:
-    sent = recorder.triggering.trigger_now(
-        Target((("critical",),)), follow=Follow(HOUR), schedule=None, origin="manual"
-    )
-
-    assert sent.state == "triggered"
-    assert {str(one) for one in sent.sessions} == recorder.session_ids_seen_by_the_witness()
-    assert rows(recorder.engine, "SELECT DISTINCT origin FROM check_sessions") == [("manual",)]
-
-
-def test_a_refused_trigger_by_hand_carries_the_error(recorder: Harness) -> None:
-    recorder.checkly.inject(Fault(kind=FaultKind.STATUS, status=401))
-
-    sent = recorder.triggering.trigger_now(
-        Target((("critical",),)), follow=Follow(HOUR), schedule="prod", origin="manual"
-    )
-
-    assert isinstance(sent.error, Refused)
-    assert recorder.fires() == ["rejected: 401"]
-
-
-def test_a_trigger_by_hand_that_cannot_connect_is_not_left_due(engine: Engine, tmp_path: Path) -> None:
-    """Nobody waits for it any more: a request that leaves minutes later would surprise."""
-    with harness(engine, tmp_path) as recorder:
-        gone = recorder
-    sent = gone.triggering.trigger_now(Target((("critical",),)), follow=Follow(HOUR), schedule=None, origin="manual")
-
-    assert isinstance(sent.error, NotSent)
-    assert gone.fires() == ["missed: network"]
-
-
-def test_an_empty_target_never_reaches_the_ledger(recorder: Harness) -> None:
-    with pytest.raises(ConfigError):
-        recorder.triggering.trigger_now(Target(), follow=Follow(HOUR), schedule=None, origin="manual")
-
-    assert recorder.fires() == []
-    assert recorder.triggers_received() == 0
-
-
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.integers(min_value=1, max_value=5_000), min_size=1, max_size=8))
 def test_every_instant_between_first_cursor_and_now_has_exactly_one_row(
@@ -379,28 +267,3 @@ def test_every_instant_between_first_cursor_and_now_has_exactly_one_row(
 
 def _epoch(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
-
-
-def _trigger_without_writing(recorder: Harness) -> TriggerAnswer:
-    with recorder.parts.new_client() as client:
-        return client.trigger(Target((("critical",),)).request_body())
-
-
-def test_run_once_leaves_a_paused_schedule_alone(engine: Engine, tmp_path: Path) -> None:
-    """Its runs would be real, with their alerts and their bill."""
-    with harness(engine, tmp_path, schedule(more="paused = true")) as recorder:
-        run_once(recorder.parts, on_sent=lambda _name, _sent: None, on_seen=lambda _: None)
-
-        assert recorder.triggers_received() == 0
-
-
-def test_an_answer_without_one_readable_session_is_an_error_for_its_caller(engine: Engine, tmp_path: Path) -> None:
-    with harness(engine, tmp_path, schedule(tags=(("smoke",),))) as recorder:
-        recorder.checkly.inject(Fault(kind=FaultKind.MALFORMED_SESSION))
-
-        sent = recorder.triggering.trigger_now(
-            Target((("smoke",),)), follow=Follow(HOUR), schedule=None, origin="manual"
-        )
-
-        assert (sent.state, sent.sessions) == ("ambiguous", ())
-        assert isinstance(sent.error, PerhapsSent)

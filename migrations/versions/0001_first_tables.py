@@ -16,6 +16,7 @@ depends_on = None
 
 KEY: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT: Final = postgresql.TIMESTAMP(timezone=True, precision=3).with_variant(sa.String(23), "sqlite")
+MILLISECONDS: Final[sa.Double[float]] = sa.Double().with_variant(sa.Numeric(asdecimal=False), "sqlite")
 UUID: Final = postgresql.UUID(as_uuid=True).with_variant(sa.LargeBinary(16), "sqlite")
 
 
@@ -124,7 +125,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("started_at", MOMENT, nullable=False),
         sa.Column("stopped_at", MOMENT, nullable=True),
-        sa.Column("time_elapsed_ms", sa.BigInteger(), nullable=True),
+        sa.Column("time_elapsed_ms", MILLISECONDS, nullable=True),
         sa.Column("run_source", sa.Text(), nullable=True),
         sa.Column("location_set_pk", KEY, nullable=False),
         sa.Column("has_attempts", sa.Boolean(), nullable=False),
@@ -173,7 +174,7 @@ def upgrade() -> None:
         sa.Column("is_cancelled", sa.Boolean(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("response_time_ms", sa.Double(), nullable=True),
+        sa.Column("response_time_ms", MILLISECONDS, nullable=True),
         sa.Column("started_at", MOMENT, nullable=True),
         sa.Column("stopped_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,82 @@
+"""Every write of schedules: what the configuration says of them, and up to where each has become fires.
+
+Takes a `Session`, never commits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from recorder.ledger import Reason, skip_due
+from recorder.models import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What the configuration says of a schedule: its canonical JSON, and whether it is paused."""
+
+    text: str
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """A schedule as the ledger knows it."""
+
+    pk: int
+    name: str
+    cursor: datetime
+    paused: bool
+
+
+def enrol_schedules(db: Session, definitions: Mapping[str, Definition], *, now: datetime) -> dict[str, ScheduleRow]:
+    """Make the table say what the configuration says; the rows of `definitions` by name.
+
+    A new schedule starts now: instants before it was known are nobody's. One that left the configuration is marked, and
+    what was still due for it is skipped; one that comes back starts now again.
+    """
+    for name, definition in definitions.items():
+        enrol_schedule(db, name, definition, now=now)
+    rows = {row.name: row for row in db.scalars(select(Schedule).with_for_update())}
+    for name, row in rows.items():
+        if name not in definitions and row.removed_at is None:
+            row.removed_at = now
+            skip_due(db, row.pk, Reason.CONFIG_REMOVED, now=now)
+    return {name: _schedule_row(rows[name]) for name in definitions}
+
+
+def stored_definitions(db: Session) -> dict[str, str]:
+    """The canonical JSON of every schedule that is at work, by name."""
+    found = db.execute(select(Schedule.name, Schedule.definition).where(Schedule.removed_at.is_(None)))
+    return dict(found.all())
+
+
+def enrol_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:
+    """Insert or update one schedule; one that is new, or comes back, starts now."""
+    row = db.scalars(select(Schedule).where(Schedule.name == name).with_for_update()).one_or_none()
+    if row is None:
+        row = Schedule(name=name, definition=definition.text, cursor=now, paused=definition.paused, created_at=now)
+        db.add(row)
+    row.definition, row.paused = definition.text, definition.paused
+    if row.removed_at is not None:
+        row.removed_at, row.cursor = None, max(row.cursor, now)
+    db.flush()
+    return _schedule_row(row)
+
+
+def find_or_add_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:
+    """The schedule's row; it is added if it is not there, and otherwise left as it is."""
+    row = db.scalars(select(Schedule).where(Schedule.name == name)).one_or_none()
+    return enrol_schedule(db, name, definition, now=now) if row is None else _schedule_row(row)
+
+
+def lock_schedule(db: Session, schedule_pk: int) -> ScheduleRow:
+    """The schedule's row, held until the transaction ends, so that two daemons do not materialise it at once."""
+    return _schedule_row(db.scalars(select(Schedule).where(Schedule.pk == schedule_pk).with_for_update()).one())
+
+
+def _schedule_row(row: Schedule) -> ScheduleRow:
+    return ScheduleRow(row.pk, row.name, row.cursor, row.paused)

@@ -1,0 +1,115 @@
+"""What a dead process leaves behind: intents that nobody can answer for, and answers that reached only the disk."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from recorder.db import transact
+from recorder.ledger import ClaimedFire, open_intent
+from recorder.models import CheckSession
+from recorder.payloads import TriggerAnswer
+from recorder.spool import SpooledAnswer
+from recorder.targets import Target
+from tests.factories import NOW
+from tests.recording import Harness, harness
+
+
+@pytest.fixture
+def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
+    with harness(engine, tmp_path) as made:
+        yield made
+
+
+def test_an_intent_of_a_dead_owner_is_ambiguous_and_never_sent(recorder: Harness) -> None:
+    """Killed between the intent's commit and the answer: nobody can say whether the request left."""
+    intent = _intent(recorder)
+
+    successor = recorder.restart()
+    given_up = successor.triggering.give_up_orphans(lock_proves=True)
+    successor.triggering.work()
+
+    assert intent.attempt == 1
+    assert given_up == 1
+    assert recorder.fires() == ["ambiguous: owner_lost"]
+    assert recorder.triggers_received() == 0
+
+
+def test_without_a_lock_a_fresh_intent_is_left_to_its_owner(recorder: Harness) -> None:
+    """On PostgreSQL, and for a command in the foreground, the owner may well be alive."""
+    _intent(recorder)
+    successor = recorder.restart()
+
+    fresh = successor.triggering.give_up_orphans(lock_proves=False)
+    recorder.clock.advance(minutes=3)
+    old = successor.triggering.give_up_orphans(lock_proves=False)
+
+    assert (fresh, old) == (0, 1)
+
+
+def test_an_answer_in_the_spool_becomes_sessions_after_a_restart(recorder: Harness) -> None:
+    """Killed between the answer and the commit: the answer on disk is all there is of the sessions."""
+    answer = _trigger_without_writing(recorder)
+    fire = _intent(recorder)
+    recorder.spool.keep(spooled(fire, answer))
+
+    replayed = recorder.restart().triggering.replay_spool()
+    again = recorder.restart().triggering.replay_spool()
+
+    assert (replayed, again) == (1, 0)
+    assert recorder.fires() == ["triggered"]
+    assert recorder.session_ids() == recorder.session_ids_seen_by_the_witness()
+
+
+def test_a_cut_spool_file_is_left_alone_and_the_rest_goes_on(recorder: Harness) -> None:
+    answer = _trigger_without_writing(recorder)
+    fire = _intent(recorder)
+    path = recorder.spool.keep(spooled(fire, answer))
+    cut = path.with_name("fire-0.json")
+    cut.write_bytes(path.read_bytes()[:100])
+
+    replayed = recorder.triggering.replay_spool()
+
+    assert replayed == 1
+    assert cut.exists()
+
+
+def test_sessions_from_the_spool_are_followed_as_long_as_their_schedule_said(recorder: Harness) -> None:
+    """The time counts from the moment they are written, and the wish to cancel is kept."""
+    answer = _trigger_without_writing(recorder)
+    recorder.spool.keep(spooled(_intent(recorder), answer, session_timeout=timedelta(minutes=7)))
+
+    recorder.restart().triggering.replay_spool()
+
+    with recorder.engine.connect() as connection:
+        deadlines = connection.execute(select(CheckSession.deadline_at).distinct()).scalars().all()
+    assert deadlines == [recorder.clock.at + timedelta(minutes=7)]
+
+
+def _trigger_without_writing(recorder: Harness) -> TriggerAnswer:
+    with recorder.parts.new_client() as client:
+        return client.trigger(Target((("critical",),)).request_body())
+
+
+def _intent(recorder: Harness) -> ClaimedFire:
+    owner = recorder.parts.owner
+    return transact(
+        recorder.engine, lambda session: open_intent(session, owner=owner, origin="schedule", body=b"{}", now=NOW)
+    )
+
+
+def spooled(
+    fire: ClaimedFire, answer: TriggerAnswer, *, session_timeout: timedelta = timedelta(hours=1)
+) -> SpooledAnswer:
+    return SpooledAnswer(
+        fire.pk,
+        fire.owner,
+        fire.origin,
+        NOW,
+        answer.http_status,
+        answer.raw,
+        session_timeout=session_timeout,
+        cancel_on_timeout=False,
+    )
