@@ -17,7 +17,7 @@ LAYERS = {
     "use cases": "triggering tracking importing inspecting",
     "decisions": "trigger_outcomes enrolling claiming materialising following evidence",
     "network": "checkly deadlines answers access targets check_results",
-    "database": "open_sessions learning roster ambiguous store result_store schedule_store ledger dimensions",
+    "database": "open_sessions learning roster ambiguous store result_store schedule_store ledger dimensions bulk",
     "files": "spool lock",
     "pace": "circuit budget pacing clocks",
     "waist": "session_files payloads json_fields models views",
