@@ -8,7 +8,7 @@ dies, the row is due again when its lease is over.
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -21,18 +21,21 @@ from recorder.checkly import ChecklyClient
 from recorder.circuit import Circuit
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
-from recorder.errors import ChecklyError, DatabaseError, RecorderError
+from recorder.errors import BadAnswer, ChecklyError, DatabaseError, RecorderError
 from recorder.following import Answer, judge
 from recorder.open_sessions import OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
+from recorder.pacing import LATE_POLL
 from recorder.payloads import Malformed
 from recorder.store import Postponement, Recording, record_malformed, record_sessions
+from recorder.writing import BATCH, write_together
 
-BATCH_LIMIT: Final = 500
 BATCH_WAIT_S: Final = 0.25
 FEED_EVERY_S: Final = 0.25
 REFUSED_FEED_EVERY_S: Final = 2.0
 DRAIN_S: Final = 2.0
 """How long a stop waits for answers that are on their way."""
+RETRY_S: Final = 1.0
+"""How long the writer waits before it writes the same batch again; meanwhile the fetchers wait for it."""
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +80,7 @@ class Tracker:
         self._stop = threading.Event()
         self._closed = threading.Event()
         self._inbox: queue.Queue[OpenSession] = queue.Queue()
-        self._outbox: queue.Queue[Fetched] = queue.Queue(maxsize=2 * BATCH_LIMIT)
+        self._outbox: queue.Queue[Fetched] = queue.Queue(maxsize=2 * BATCH)
         self._held: dict[int, OpenSession] = {}
         self._held_lock = threading.Lock()
         self._fetchers: list[threading.Thread] = []
@@ -132,7 +135,8 @@ class Tracker:
             if not claimed:
                 self._circuit.give_back()
         self._failure = None
-        with self._held_lock:
+        with self._held_lock:  # an answer that could not be written for so long that its lease ran out waits still
+            claimed = [session for session in claimed if session.pk not in self._held]
             self._held.update({session.pk: session for session in claimed})
             missing = min(len(self._held), self._width) - len(self._fetchers)
         for _ in range(missing):
@@ -201,7 +205,7 @@ class Tracker:
         except queue.Empty:
             return []
         until = self._monotonic() + BATCH_WAIT_S
-        while len(batch) < BATCH_LIMIT and (left := until - self._monotonic()) > 0 and not self._closed.is_set():
+        while len(batch) < BATCH and (left := until - self._monotonic()) > 0 and not self._closed.is_set():
             try:
                 batch.append(self._outbox.get(timeout=left))
             except queue.Empty:
@@ -209,15 +213,17 @@ class Tracker:
         return batch
 
     def _write_batch(self, batch: Sequence[Fetched]) -> None:
-        """Write a batch; when it fails, each of its answers alone, so that a poison one hurts only itself."""
-        try:
-            transact(self._engine, lambda db: _write_all(db, batch))
-        except DatabaseError as error:
-            if len(batch) > 1:
-                for fetched in batch:
-                    self._write_batch([fetched])
-                return
-            self._quarantine(batch[0], error)
+        """Write a batch, however long the database is away; a stop leaves it: its sessions are due again."""
+        while True:
+            try:
+                write_together(self._engine, batch, _write_all, on_poison=self._quarantine)
+            except DatabaseError as error:
+                self._failure = error
+                log.error("answers cannot be written, trying again", error=str(error))  # noqa: TRY400 - they are kept
+                if self._closed.wait(RETRY_S):
+                    return
+            else:
+                break
         for fetched in batch:
             self._let_go(fetched.session)
             self._on_seen(fetched)
@@ -227,14 +233,18 @@ class Tracker:
             self._held.pop(session.pk, None)
 
     def _quarantine(self, fetched: Fetched, error: DatabaseError) -> None:
-        """Keep an answer that the tables refuse; its session is asked for again when the lease is over."""
-        raw = getattr(fetched.answer, "raw", b"")
-        log.error("an answer could not be written", session=str(fetched.session.check_session_id), error=str(error))
-        try:
-            piece = Malformed(f"session {fetched.session.check_session_id}: {error}", raw)
-            transact(self._engine, lambda db: record_malformed(db, [piece], now=fetched.at))
-        except DatabaseError as again:
-            self._failure = again
+        """Keep an answer that the tables refuse; its session is asked for hourly, until its deadline and a day more."""
+        session = fetched.session
+        log.error("an answer could not be written", session=str(session.check_session_id), error=str(error))
+        piece = Malformed(f"session {session.check_session_id}: {error}", getattr(fetched.answer, "raw", b""))
+        verdict = judge(session, BadAnswer(str(error), reason="bad_body"), now=fetched.at)
+
+        def write(db: Session) -> None:
+            record_malformed(db, [piece], now=fetched.at)
+            if isinstance(verdict, Postponement) and verdict.next_poll_at is not None:
+                postpone(db, [replace(verdict, next_poll_at=fetched.at + LATE_POLL)])
+
+        transact(self._engine, write)
 
 
 def _write_all(db: Session, batch: Sequence[Fetched]) -> None:
