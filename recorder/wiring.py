@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLContext
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ from sqlalchemy import Engine
 
 from recorder.access import ChecklyAccess
 from recorder.budget import RequestBudget
-from recorder.checkly import ChecklyClient
+from recorder.checkly import ChecklyClient, open_tls
 from recorder.circuit import Circuit, Refusal
 from recorder.clock import Clock, Monotonic, monotonic, utc_now
 from recorder.clocks import DatabaseClock
@@ -36,6 +37,7 @@ class Parts:
     settings: Settings
     engine: Engine
     access: ChecklyAccess
+    tls: SSLContext | None
     budget: RequestBudget
     results_budget: RequestBudget
     """Checkly allows a tenth as many requests for lists of check results."""
@@ -50,7 +52,7 @@ class Parts:
 
     def new_client(self) -> ChecklyClient:
         """A client for one thread."""
-        return ChecklyClient(self.access)
+        return ChecklyClient(self.access, tls=self.tls)
 
     @property
     def refusal(self) -> Refusal | None:
@@ -106,6 +108,7 @@ def build(settings: Settings, engine: Engine, *, now: Clock | None = None, monot
         settings,
         engine,
         access,
+        open_tls(access),
         budget,
         results_budget,
         trigger_circuit=Circuit("triggers", now=now, monotonic=monotonic),
