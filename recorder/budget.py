@@ -7,8 +7,8 @@ from recorder.clock import Monotonic
 from recorder.errors import ChecklyError, TryLater
 from recorder.pacing import TokenBucket
 
-TRIGGER_RESERVE: Final = 2.0
-"""Tokens that reads leave untouched, so that a trigger never queues behind them."""
+TRIGGER_RESERVE: Final = 12.0
+"""Tokens that reads leave untouched, so that a burst of triggers never queues behind them; it costs reads no rate."""
 _RECHECK_S: Final = 0.5
 _PAUSE_S: Final = 5.0
 """How long nothing is asked after a 429 that does not say how long."""

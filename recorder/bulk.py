@@ -5,14 +5,26 @@ unique column, so that no two writers deadlock. SQLAlchemy compiles a statement 
 row, which took most of the time.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, CursorResult, Dialect, Table, TypeDecorator, column, select, table
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Dialect,
+    Table,
+    TypeDecorator,
+    any_,
+    column,
+    literal,
+    select,
+    table,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -21,6 +33,7 @@ Insert = postgresql.Insert | sqlite.Insert
 Row = Mapping[str, Any]
 COPY_FROM: Final = 50
 """Rows from which a temporary table pays."""
+_COUNTED: Final = {"preserve_rowcount": True}
 
 
 @dataclass(frozen=True)
@@ -40,10 +53,12 @@ class BulkInsert:
             return 0
         connection = db.connection()
         if connection.dialect.name == "sqlite":
-            return connection.exec_driver_sql(self._for_sqlite, self._values(rows, connection.dialect)).rowcount
+            values = self._values(rows, connection.dialect)
+            return connection.exec_driver_sql(self._for_sqlite, values, execution_options=_COUNTED).rowcount
         if len(rows) < COPY_FROM:
             ordered = [dict(row) for row in sorted(rows, key=itemgetter(self.order_by))]
-            return cast("CursorResult[Any]", db.execute(self.statement, ordered)).rowcount
+            done = db.execute(self.statement, ordered, execution_options=_COUNTED)
+            return cast("CursorResult[Any]", done).rowcount
         return self._copy(connection, self._values(rows, connection.dialect))
 
     @cached_property
@@ -87,7 +102,7 @@ class BulkInsert:
         ):
             for row in rows:
                 copy.write_row(row)
-        written = connection.execute(self._from_incoming).rowcount
+        written = connection.execute(self._from_incoming, execution_options=_COUNTED).rowcount
         connection.exec_driver_sql(f"DROP TABLE {self._incoming}")
         return written
 
@@ -96,6 +111,14 @@ def _bound(kind: Any, values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:
     if not isinstance(kind, TypeDecorator):
         return values
     return [kind.process_bind_param(value, dialect) for value in values]
+
+
+def among(db: Session, one: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether the column is one of many values; PostgreSQL gets them as one array, not as a thousand parameters."""
+    listed = list(values)
+    if db.get_bind().dialect.name == "sqlite":
+        return one.in_(listed)
+    return one == any_(literal(listed, postgresql.ARRAY(one.type)))
 
 
 @contextmanager

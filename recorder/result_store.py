@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, func, select, update
 from sqlalchemy.orm import Session
 
-from recorder.bulk import BulkInsert
+from recorder.bulk import BulkInsert, among
 from recorder.dimensions import table_of, upserting_for
 from recorder.models import CheckResult
 from recorder.outcomes import Outcome, result_outcome
@@ -76,7 +76,7 @@ def _taken_ids(db: Session, rows: Sequence[Mapping[str, Any]]) -> Counter[int]:
     results = table_of(CheckResult)
     ids = [row["check_result_id"] for row in rows]
     found = db.execute(
-        select(results.c.check_result_id, results.c.session_pk).where(results.c.check_result_id.in_(ids))
+        select(results.c.check_result_id, results.c.session_pk).where(among(db, results.c.check_result_id, ids))
     )
     owners = dict(found.all())
     return Counter(row["session_pk"] for row in rows if owners[row["check_result_id"]] != row["session_pk"])
@@ -87,7 +87,7 @@ def _known_results(db: Session, session_pks: Sequence[int]) -> dict[int, dict[UU
     found: dict[int, dict[UUID, _KnownResult]] = {}
     rows = db.execute(
         select(results.c.session_pk, results.c.check_result_id, results.c.run_location_pk, results.c.result_type).where(
-            results.c.session_pk.in_(session_pks)
+            among(db, results.c.session_pk, session_pks)
         )
     )
     for session_pk, check_result_id, run_location_pk, result_type in rows:

@@ -20,7 +20,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
-from recorder.bulk import BulkInsert
+from recorder.bulk import BulkInsert, among
 from recorder.dimensions import check_keys, location_keys, location_set_keys, table_of, upserting, upserting_for
 from recorder.models import CheckSession, ContractSurprise, Payload
 from recorder.outcomes import session_outcome
@@ -157,7 +157,7 @@ def _session_rows(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUI
     rows = db.execute(
         select(
             sessions.c.check_session_id, sessions.c.pk, sessions.c.status, sessions.c.outcome, sessions.c.final_at
-        ).where(sessions.c.check_session_id.in_(ids))
+        ).where(among(db, sessions.c.check_session_id, ids))
     )
     return {row.check_session_id: row for row in rows}
 

@@ -216,7 +216,7 @@ class Tracker:
         """Write a batch, however long the database is away; a stop leaves it: its sessions are due again."""
         while True:
             try:
-                write_together(self._engine, batch, _write_all, on_poison=self._quarantine)
+                write_together(self._engine, batch, write_answers, on_poison=self._quarantine)
             except DatabaseError as error:
                 self._failure = error
                 log.error("answers cannot be written, trying again", error=str(error))  # noqa: TRY400 - they are kept
@@ -247,7 +247,8 @@ class Tracker:
         transact(self._engine, write)
 
 
-def _write_all(db: Session, batch: Sequence[Fetched]) -> None:
+def write_answers(db: Session, batch: Sequence[Fetched]) -> None:
+    """Write what a batch of answers means for its sessions; the caller's transaction holds it."""
     verdicts = [judge(fetched.session, fetched.answer, now=fetched.at, held_s=fetched.held_s) for fetched in batch]
     record_sessions(db, [v for v in verdicts if isinstance(v, Recording)], now=batch[-1].at)
     postpone(db, [v for v in verdicts if isinstance(v, Postponement)])

@@ -135,7 +135,7 @@ def test_a_429_holds_everything_back_for_as_long_as_checkly_wishes(retry_after_s
 def test_reads_take_what_is_there_and_leave_a_reserve_for_triggers() -> None:
     budget = RequestBudget(540, monotonic=HandClock())
 
-    assert (budget.take_for_reads(10), budget.take_for_reads(1000), budget.take_for_reads(1)) == (10, 15, 0)
+    assert (budget.take_for_reads(10), budget.take_for_reads(1000), budget.take_for_reads(1)) == (10, 5, 0)
     assert budget.take_for_trigger(threading.Event())
 
 
