@@ -3,14 +3,15 @@
     python -m bench.ten_thousand_schedules      # some two minutes: a real daemon, SQLite, the simulator
 
 20 of the schedules are due together every 20 s, the others once a day. Prints the seconds from the process's start to
-its first trigger, and the drift (from the due time to the intent that is written right before the request).
+its first trigger, and the drift (from the due time to the intent that is written right before the request) of the
+bursts after the first, for whose due time the daemon may not have been there yet.
 """
 
 import argparse
 import sys
 import tempfile
+import threading
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
@@ -22,10 +23,11 @@ from recorder import db
 from recorder.clock import utc_now
 from recorder.models import Fire
 from recorder.simulator.server import SimulatorServer
-from tests.processes import environment, running, stop, wait_until
+from tests.processes import environment, running, stop
 
 BURST: Final = 20
 BURSTS: Final = 3
+LOOK_EVERY_S: Final = 0.5
 CONFIGURATION: Final = """
 [[schedules]]
 name = "schedule {number}"
@@ -49,22 +51,17 @@ def main() -> int:
         engine = db.open_engine(f"sqlite:///{folder / 'history.db'}")
         started_at = utc_now()
         with running("run", folder=folder, environ=environment(checkly)) as daemon:
-            for bursts in range(1, BURSTS + 1):
-                wait_until(partial(has_sent, engine, bursts * BURST), f"burst {bursts}")
-            fires = triggered(engine)
+            look = threading.Event()
+            while len(fires := triggered(engine)) < BURST * (BURSTS + 1) and daemon.poll() is None:
+                look.wait(LOOK_EVERY_S)
             stop(daemon)
         engine.dispose()
-    drifts = [(intent_at - due_at).total_seconds() for due_at, intent_at in fires]
+    drifts = [(intent_at - due_at).total_seconds() for due_at, intent_at in sorted(fires)[BURST:]]
     first_s = (min(intent_at for _, intent_at in fires) - started_at).total_seconds()
     p95 = quantiles(drifts, n=20)[-1]
     print(f"{schedules} schedules: first trigger {first_s:.1f} s after the start")
     print(f"{len(drifts)} triggers in bursts of {BURST}: drift median {median(drifts):.2f} s, 95 % within {p95:.2f} s")
     return 0 if p95 <= 1 else 1
-
-
-def has_sent(engine: Engine, count: int) -> bool:
-    """Whether as many triggers have left."""
-    return len(triggered(engine)) >= count
 
 
 def triggered(engine: Engine) -> list[tuple[datetime, datetime]]:

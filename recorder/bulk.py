@@ -5,6 +5,7 @@ unique column, so that no two writers deadlock. SQLAlchemy compiles a statement 
 row, which took most of the time.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
     any_,
     column,
+    func,
     literal,
     select,
     table,
@@ -33,6 +35,7 @@ Insert = postgresql.Insert | sqlite.Insert
 Row = Mapping[str, Any]
 COPY_FROM: Final = 50
 """Rows from which a temporary table pays."""
+_FEW: Final = 500
 _COUNTED: Final = {"preserve_rowcount": True}
 
 
@@ -114,11 +117,17 @@ def _bound(kind: Any, values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:
 
 
 def among(db: Session, one: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-    """Whether the column is one of many values; PostgreSQL gets them as one array, not as a thousand parameters."""
+    """Whether the column is one of many values: one parameter however many they are, where that is possible.
+
+    PostgreSQL gets them as an array, SQLite gets many integers as a JSON array: it allows no more than 32,766
+    parameters, and each of them is work for SQLAlchemy.
+    """
     listed = list(values)
-    if db.get_bind().dialect.name == "sqlite":
+    if db.get_bind().dialect.name != "sqlite":
+        return one == any_(literal(listed, postgresql.ARRAY(one.type)))
+    if len(listed) <= _FEW or not isinstance(listed[0], int):
         return one.in_(listed)
-    return one == any_(literal(listed, postgresql.ARRAY(one.type)))
+    return one.in_(select(func.json_each(json.dumps(listed)).table_valued("value").c.value))
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class Triggering:
         self._started_at = now()
         self._trouble: tuple[datetime, Reason] | None = None
         self._plans: dict[int, PlannedSchedule] = {}
-        self._cursors: dict[int, datetime] = {}
+        self._next_due: dict[int, datetime] = {}
 
     def enrol(self, schedules: Mapping[str, PlannedSchedule], definitions: Mapping[str, Definition]) -> None:
         """Take these schedules as the ones to trigger, and write them down.
@@ -94,16 +94,19 @@ class Triggering:
         rows = transact(self._engine, lambda db: enrol_together(db, definitions, owner=self._owner, now=self._now()))
         for name in sorted(before.keys() - rows.keys()):
             log.warning("schedule left the configuration, what was due for it is skipped", schedule=name)
-        self._cursors = {row.pk: row.cursor for row in rows.values()}  # before the plans: senders may be at work
-        self._plans = {rows[name].pk: plan for name, plan in schedules.items()}
+        plans = {rows[name].pk: plan for name, plan in schedules.items()}
+        cursors = {row.pk: row.cursor for row in rows.values()}
+        # before the plans: senders may be at work
+        self._next_due = {pk: next_due(plan.cadence, cursors[pk]) for pk, plan in plans.items()}
+        self._plans = plans
 
     def enrol_one(self, name: str, plan: PlannedSchedule, definition: Definition) -> None:
         """Take one schedule for a command beside a running daemon; what is written about it already stands."""
         row = transact(
             self._engine, lambda db: schedule_store.find_or_add_schedule(db, name, definition, now=self._now())
         )
+        self._next_due[row.pk] = next_due(plan.cadence, row.cursor)
         self._plans[row.pk] = plan
-        self._cursors[row.pk] = row.cursor
 
     def work(self) -> bool:
         """Materialise what is due and send it, until nothing is left; whether anything was sent."""
@@ -116,11 +119,11 @@ class Triggering:
     def materialise(self) -> None:
         """Turn every instant up to now into a fire; schedules whose next instant is still to come cost nothing."""
         now = self._now()
-        for schedule_pk, plan in self._plans.items():
-            if next_due(plan.cadence, self._cursors[schedule_pk]) <= now:
-                self._cursors[schedule_pk] = transact(
-                    self._engine, partial(materialise, schedule_pk, plan, now, self._why_late)
-                )
+        plans, due = self._plans, self._next_due  # a new configuration may come meanwhile
+        for schedule_pk, plan in plans.items():
+            if schedule_pk in due and due[schedule_pk] <= now:
+                cursor = transact(self._engine, partial(materialise, schedule_pk, plan, now, self._why_late))
+                due[schedule_pk] = next_due(plan.cadence, cursor)
 
     def note_trouble(self, reason: Reason) -> None:
         """Remember what has just kept this process from its work: instants missed meanwhile carry it as reason."""

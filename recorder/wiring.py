@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from ssl import SSLContext
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -12,7 +11,7 @@ from sqlalchemy import Engine
 
 from recorder.access import ChecklyAccess
 from recorder.budget import RequestBudget
-from recorder.checkly import ChecklyClient, open_tls
+from recorder.checkly import ChecklyClient
 from recorder.circuit import Circuit, Refusal
 from recorder.clock import Clock, Monotonic, monotonic, utc_now
 from recorder.clocks import DatabaseClock
@@ -37,7 +36,6 @@ class Parts:
     settings: Settings
     engine: Engine
     access: ChecklyAccess
-    tls: SSLContext | None
     budget: RequestBudget
     results_budget: RequestBudget
     """Checkly allows a tenth as many requests for lists of check results."""
@@ -52,7 +50,7 @@ class Parts:
 
     def new_client(self) -> ChecklyClient:
         """A client for one thread."""
-        return ChecklyClient(self.access, tls=self.tls)
+        return ChecklyClient(self.access)
 
     @property
     def refusal(self) -> Refusal | None:
@@ -108,7 +106,6 @@ def build(settings: Settings, engine: Engine, *, now: Clock | None = None, monot
         settings,
         engine,
         access,
-        open_tls(access),
         budget,
         results_budget,
         trigger_circuit=Circuit("triggers", now=now, monotonic=monotonic),
