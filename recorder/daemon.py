@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.orm import Session
 
 from recorder import roster
 from recorder.clocks import ClockWatch, DatabaseClock
@@ -167,10 +168,13 @@ class Daemon:
             try:
                 if isinstance(self._parts.now, DatabaseClock):
                     self._parts.now.sync()
-                transact(self._parts.engine, lambda db: roster.beat(db, owner=self._parts.owner, now=self._parts.now()))
+                transact(self._parts.engine, self._be_seen)
             except DatabaseError as error:
                 self._triggering.note_trouble(Reason.DB_UNAVAILABLE)
                 log.warning("no sign of life could be written", error=str(error))
+
+    def _be_seen(self, db: Session) -> None:
+        roster.beat(db, owner=self._parts.owner, now=self._parts.now(), refusal=self._parts.refusal)
 
     def _send(self) -> None:
         """One sender: wait to be woken, then send until nothing is due. An outage leaves everything due."""

@@ -68,10 +68,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Raises ValueError for a naive datetime."""
         if value is None:
             return None
-        instant = floor_to_ms(value)
-        if dialect.name != "sqlite":
-            return instant
-        return instant.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+        instant = value if value.tzinfo is UTC else floor_to_ms(value)
+        if dialect.name == "sqlite":
+            return instant.isoformat(" ", "milliseconds")[:23]  # cut, not rounded; the rest is the offset
+        return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Always aware and in UTC."""
@@ -189,6 +189,8 @@ class RunningDaemon(Base):
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
+    refused_since: Mapped[datetime | None]  # Checkly answers 401, 402 or 403: the circuit is open
+    refused_why: Mapped[str | None]
 
 
 class Check(Base):
@@ -266,6 +268,7 @@ class CheckSession(Base):
     settling_since: Mapped[datetime | None]  # first time the status was final while a location had no FINAL yet
     final_at: Mapped[datetime | None]
     next_poll_at: Mapped[datetime | None]
+    expected_at: Mapped[datetime | None]  # when an open session is expected to end: who is asked for first
     deadline_at: Mapped[datetime | None]
     cancel_on_timeout: Mapped[bool] = mapped_column(default=False, server_default=false())
     missing_since: Mapped[datetime | None]  # first of an unbroken row of 404s for a session that is known

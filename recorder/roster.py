@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from recorder.circuit import Refusal
 from recorder.models import RunningDaemon
 
 BEAT_S: Final = 10.0
@@ -33,9 +34,11 @@ def sign_in(db: Session, *, owner: UUID, host: str, pid: int, now: datetime) -> 
     db.add(RunningDaemon(owner=owner, host=host, pid=pid, started_at=now, seen_at=now))
 
 
-def beat(db: Session, *, owner: UUID, now: datetime) -> None:
-    """Be seen."""
-    db.execute(update(RunningDaemon).where(RunningDaemon.owner == owner).values(seen_at=now))
+def beat(db: Session, *, owner: UUID, now: datetime, refusal: Refusal | None = None) -> None:
+    """Be seen, and say what Checkly refuses."""
+    since, why = (None, None) if refusal is None else (refusal.since, refusal.why)
+    mine = RunningDaemon.owner == owner
+    db.execute(update(RunningDaemon).where(mine).values(seen_at=now, refused_since=since, refused_why=why))
 
 
 def sign_out(db: Session, *, owner: UUID, now: datetime) -> None:
