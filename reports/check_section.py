@@ -8,10 +8,10 @@ from typing import Any, Final
 import pandas as pd
 
 from reports import charts, wording
-from reports.frames import MIN_RUNS
 from reports.headline import worst_first
 from reports.names import Name, check_name, short
 from reports.report import Report
+from reports.thresholds import DEFAULTS
 
 ROWS: Final = 500
 """Checks that one page lists; all of them are in checks.csv."""
@@ -50,7 +50,7 @@ def check_section(report: Report) -> CheckSection:
     """Every check with a rated session, at most ROWS of them, the worst first."""
     days = report.window.days if len(report.window.days) <= STRIP_DAYS else []
     ordered = worst_first(report.checks[report.checks["rated"].gt(0)])
-    failed, enough = ordered["incidents"].gt(0), ordered["rated"].ge(MIN_RUNS)
+    failed, enough = ordered["incidents"].gt(0), ordered["rated"].ge(DEFAULTS.min_runs)
     parts = [ordered[failed & enough], ordered[~enough], ordered[~failed & enough]]
     shown: list[list[CheckRow]] = []
     room = ROWS

@@ -8,10 +8,10 @@ import pandas as pd
 
 from reports import charts, wording
 from reports.flakiness import DURATIONS, SCOPES
-from reports.frames import MIN_RUNS
 from reports.headline import flakiest_first
 from reports.names import Name, check_name, short
 from reports.report import Report
+from reports.thresholds import DEFAULTS
 
 HEAT_ROWS: Final = 50
 HEAT_COLUMNS: Final = 30
@@ -94,7 +94,7 @@ def flaky_section(report: Report) -> FlakySection:
 
 def _locations(locations: pd.DataFrame) -> list[LocationRow]:
     """The most flaky first; those with too few runs follow without a rank."""
-    order = locations.assign(_few=locations["n"].lt(MIN_RUNS)).sort_values(
+    order = locations.assign(_few=locations["n"].lt(DEFAULTS.min_runs)).sort_values(
         ["_few", "mean_flake_rate", "flake_events", "run_location"], ascending=[True, False, False, True]
     )
     return [_location(rank, row) for rank, row in enumerate(order.head(LOCATION_ROWS).itertuples(), start=1)]
@@ -136,7 +136,7 @@ def _pair(row: Any) -> PairRow:
 def _heat_map(report: Report) -> tuple[list[str], list[tuple[str, list[HeatCell]]]]:
     """Flake rates of the checks that have any, the most certain first; columns by name."""
     pairs = report.check_location
-    worst = pairs.assign(_low=pairs["flake_rate_low"].where(pairs["n"].ge(MIN_RUNS), 0.0)).groupby("check_id")
+    worst = pairs.assign(_low=pairs["flake_rate_low"].where(pairs["n"].ge(DEFAULTS.min_runs), 0.0)).groupby("check_id")
     by_check = worst.agg(low=("_low", "max"), events=("flake_events", "sum"), name=("check_name", "first"))
     flaky = by_check[by_check["events"].gt(0)].assign(name=lambda frame: frame["name"].fillna("")).reset_index()
     chosen = flaky.sort_values(["low", "events", "name", "check_id"], ascending=[False, False, True, True])

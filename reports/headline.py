@@ -6,9 +6,9 @@ from typing import Any, Final
 import pandas as pd
 
 from reports import wording
-from reports.frames import MIN_RUNS
 from reports.names import check_name, isolated, short
 from reports.report import Report
+from reports.thresholds import DEFAULTS
 from reports.windows import Window
 
 _WEEK_HOURS: Final = 168
@@ -58,7 +58,7 @@ def headline(report: Report) -> list[str]:
 
 def _worst(checks: pd.DataFrame) -> list[str]:
     """The check whose pass rate is certain to be lowest, among those that ran often enough."""
-    worst = worst_first(checks[checks["rated"].ge(MIN_RUNS) & checks["incidents"].gt(0)])
+    worst = worst_first(checks[checks["rated"].ge(DEFAULTS.min_runs) & checks["incidents"].gt(0)])
     if worst.empty:
         return []
     row: Any = next(worst.itertuples())
@@ -87,7 +87,7 @@ def worst_first(checks: pd.DataFrame) -> pd.DataFrame:
 
 def flakiest_first(pairs: pd.DataFrame) -> pd.DataFrame:
     """Pairs with a flake event and enough runs, by the lower end of the flake rate's interval."""
-    ranked = pairs[pairs["n"].ge(MIN_RUNS) & pairs["flake_events"].gt(0)]
+    ranked = pairs[pairs["n"].ge(DEFAULTS.min_runs) & pairs["flake_events"].gt(0)]
     named = ranked.assign(_name=ranked["check_name"].fillna(""))
     order = ["flake_rate_low", "failed", "_name", "check_id", "run_location"]
     return named.sort_values(order, ascending=[False, False, True, True, True], ignore_index=True)

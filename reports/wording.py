@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from reports.frames import MIN_RUNS
+from reports.thresholds import DEFAULTS
 
 _MOST_PLACES: Final = 6
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -67,7 +67,7 @@ def not_enough(n: int) -> str:
 
 def is_enough(n: int) -> bool:
     """Whether n runs carry a rank, an adjective or a p95."""
-    return n >= MIN_RUNS
+    return n >= DEFAULTS.min_runs
 
 
 def duration(milliseconds: float) -> str:
