@@ -1,0 +1,1 @@
+"""Campaigns and simulations: long runs behind the figures in docs/."""
