@@ -2,7 +2,9 @@
 
 import csv
 import json
+import math
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy import Engine, insert
 from recorder.errors import DatabaseError, UsageError
 from recorder.models import Fire, Schedule
 from reports.columns import COLUMNS
+from reports.thresholds import Thresholds
 from reports.weekly import build_report, summary, write_report
 from tests.past import MONDAY, empty_database, hourly, record, session, week
 
@@ -61,6 +64,57 @@ def test_the_same_window_gives_the_same_bytes(engine: Engine, tmp_path: Path) ->
     second = write_report(build_report(engine, week()), tmp_path / "second")
 
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_the_manifest_tells_what_each_file_holds_and_from_what_it_was_made(tmp_path: Path) -> None:
+    """Rows, bytes and SHA-256, the window on both clocks, all thresholds, the versions."""
+    report = build_report(recorded(), week("Europe/Berlin"), Thresholds(min_runs=7))
+    paths = write_report(report, tmp_path)
+
+    manifest = json.loads(paths[-1].read_text(encoding="utf-8"))
+
+    for path in paths[:-1]:
+        facts = manifest["files"][path.name]
+        assert facts["sha256"] == sha256(path.read_bytes()).hexdigest()
+        assert facts["bytes"] == path.stat().st_size
+        assert facts.get("rows") == (len(rows(path)) if path.suffix == ".csv" else None)
+    assert set(manifest["files"]) == {path.name for path in paths[:-1]}
+    assert manifest["window"]["start_local"] == "2026-11-16T00:00:00+01:00"
+    assert manifest["window"]["start_utc"] == "2026-11-15T23:00:00.000Z"
+    assert manifest["thresholds"]["min_runs"] == 7
+    assert set(manifest["versions"]) == {"checkly-session-recorder", "numpy", "pandas", "scipy"}
+
+
+def test_coverage_has_a_row_per_schedule_and_per_other_origin(engine: Engine) -> None:
+    """What was due, what became of it, what was recorded."""
+    record(engine, [session(1, {"eu": "pass", "us": None}), session(2, {"eu": "fail"}, status="CANCELLED")])
+    with engine.begin() as connection:
+        connection.execute(insert(Schedule).values(pk=1, name="prod", definition="", cursor=MONDAY, created_at=MONDAY))
+        connection.execute(
+            insert(Fire), [_fire(MONDAY, "schedule", "missed", 40), _fire(MONDAY, "manual", "due", None)]
+        )
+
+    table = build_report(engine, week()).table("coverage")
+
+    found = {(row["origin"], row["schedule"]): row for row in table.to_dict(orient="records")}
+    assert list(found) == [("import", ""), ("manual", ""), ("schedule", "prod")]
+    assert [found["schedule", "prod"][name] for name in ("due", "missed", "pending")] == [40, 40, 0]
+    assert [found["manual", ""][name] for name in ("due", "pending", "sessions")] == [1, 1, 0]
+    columns = ("sessions", "rated", "cancelled", "expected_results", "missing_results")
+    assert [found["import", ""][name] for name in columns] == [2, 1, 1, 3, 1]
+
+
+def test_key_figures_stand_beside_the_time_before_and_eight_weeks() -> None:
+    """A week without a session is unknown, never 0 or 100 %."""
+    engine = empty_database()
+    record(engine, [*hourly(["pass", "fail"], start=-168), *hourly(["pass"] * 3 + ["fail"])])
+
+    figures = {one.name: one for one in build_report(engine, week()).key_figures}
+
+    rate = figures["session_pass_rate"]
+    assert (rate.now, rate.before) == (0.75, 0.5)
+    assert [None if math.isnan(point) else point for point in rate.weeks] == [*[None] * 6, 0.5, 0.75]
+    assert (figures["incidents"].now, figures["checks_failed"].weeks[-1]) == (1, 1)
 
 
 def test_every_session_of_the_window_is_listed(tmp_path: Path) -> None:
