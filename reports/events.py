@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.frames import rated
+from reports.frames import rated, slots
 from reports.intervals import ratio
 from reports.thresholds import DEFAULTS, Thresholds
 
@@ -39,9 +39,8 @@ def is_in_event(results: pd.DataFrame, events: pd.DataFrame) -> "np.ndarray[Any,
     """Whether each result belongs to a fleet event's firing, or to a location event's firing and location."""
     fleet = events.loc[events["kind"].eq("fleet"), "fire_pk"]
     local = events[events["kind"].eq("location")]
-    here = pd.MultiIndex.from_frame(results[["fire_pk", "run_location_pk"]])
-    there = pd.MultiIndex.from_frame(local[["fire_pk", "run_location_pk"]])
-    return results["fire_pk"].isin(fleet).to_numpy() | (here.isin(there) if len(there) else np.zeros(len(here), bool))
+    here, there = (slots(rows, "fire_pk", "run_location_pk") for rows in (results, local))
+    return np.isin(results["fire_pk"].to_numpy(), fleet.to_numpy()) | np.isin(here, there)
 
 
 def merge_events(events: pd.DataFrame, firings: pd.DataFrame) -> pd.DataFrame:

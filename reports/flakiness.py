@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from reports.events import is_in_event
-from reports.frames import PAIR, rated
+from reports.frames import PAIR, sequences
 from reports.incidents import number_runs
 from reports.intervals import ratio, wilson
 from reports.thresholds import DEFAULTS, Thresholds
@@ -33,7 +33,7 @@ def flakiness(
     flake_rate with its interval, incidents. flake_events = retry passes + failures that are flakes. flip_rate is null
     without a transition, as below two results; flake_rate at n = 0.
     """
-    sequence = rated(results).sort_values([*PAIR, "position"], ignore_index=True)
+    sequence = sequences(results)
     flips = count_flips(sequence, thresholds).reindex(counts.index, fill_value=0)
     partition = count_cells(failures).reindex(counts.index, fill_value=0)
     flakes = failures[failures["flake"]].groupby(list(PAIR)).size().reindex(counts.index, fill_value=0)
@@ -77,7 +77,7 @@ def classify_failures(
     `open` a short run that touches the window's end; else `isolated`. A flake is isolated, not wide, and no part of
     one of the `events` (`events.find_events`).
     """
-    sequence = rated(results).sort_values([*PAIR, "position"], ignore_index=True)
+    sequence = sequences(results)
     runs = number_runs(sequence, PAIR)
     session = runs.groupby("position")["fail"]
     m, k = session.transform("size"), session.transform("sum")

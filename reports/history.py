@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import (
     ColumnElement,
@@ -26,14 +27,14 @@ from recorder.models import (
     Schedule,
 )
 from recorder.outcomes import Outcome
-from reports.frames import MISSING, OUTCOMES, RATED, RECENT_DAYS, History, last_before, within
+from reports.frames import MISSING, OUTCOMES, RATED, RECENT_DAYS, History, last_before, slots, within
 from reports.history_levels import load_levels, load_response
 from reports.history_rows import INSTANT, epoch_ms, frame_of, in_rates, integers, snapshot, started_in
 from reports.windows import Window, last_days, window_before
 
 _CHUNK: Final = 500
 _KINDS: Final = 8
-_MOST_LOCATIONS: Final = 2**24
+Keys = npt.NDArray[np.int64]
 
 
 def load_history(engine: Engine, window: Window) -> History:
@@ -140,7 +141,7 @@ def load_results(connection: Connection, span: Window, sessions: pd.DataFrame) -
     counted = sessions.loc[sessions["in_rates"], ["session_pk", "location_set_pk"]]
     expected = counted.merge(load_members(connection), on="location_set_pk")
     keys = ["session_pk", "run_location_pk"]
-    absent = expected.loc[~_slot(expected).isin(_slot(finals)), keys]
+    absent = expected.loc[~_is_in(slots(expected, *keys), slots(finals, *keys)), keys]
     absent = absent.assign(packed=list(OUTCOMES.categories).index(MISSING))
     rows = pd.concat([finals, absent], ignore_index=True)
     carried = sessions[["session_pk", "position", "check_pk", "fire_pk", "started_at", "day"]]
@@ -214,9 +215,11 @@ def _local_day(instants: "pd.Series[Any]", window: Window) -> "pd.Series[Any]":
     return midnights
 
 
-def _slot(rows: pd.DataFrame) -> "pd.Series[Any]":
-    """One integer for (session, run location): comparing half a million pairs is ten times faster this way."""
-    return rows["session_pk"] * _MOST_LOCATIONS + rows["run_location_pk"]
+def _is_in(wanted: Keys, found: Keys) -> "npt.NDArray[np.bool_]":
+    """np.isin for millions of keys that come nearly sorted: a binary search, a fifth of the time of its hash table."""
+    ordered = np.append(np.sort(found), np.iinfo(np.int64).max)
+    there: npt.NDArray[np.bool_] = ordered[np.searchsorted(ordered, wanted)] == wanted
+    return there
 
 
 def _packed() -> ColumnElement[int]:
@@ -231,8 +234,7 @@ def _last_of_each(connection: Connection, finals: pd.DataFrame) -> pd.DataFrame:
     The times and ids are only fetched for the few sessions that have rivals.
     """
     keys = ["session_pk", "run_location_pk"]
-    slots = _slot(finals)
-    double = finals[slots.duplicated(keep=False)]
+    double = finals[pd.Series(slots(finals, *keys)).duplicated(keep=False)]
     if double.empty:
         return finals
     query = select(CheckResult.session_pk, CheckResult.run_location_pk, _packed().label("packed"))

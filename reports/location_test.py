@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from reports.events import is_in_event
-from reports.frames import PAIR, rated
+from reports.frames import PAIR, sequences, slots
 from reports.thresholds import DEFAULTS, Thresholds
 
 ONSETS: Final = ("onsets", "onsets_here", "onsets_expected", "onsets_p_value", "onsets_q_value")
@@ -46,14 +46,13 @@ def compare_locations(results: pd.DataFrame, events: pd.DataFrame, thresholds: T
 
 def _at_risk(results: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """The rated results whose predecessor at the same pair had no first-try failure: PAIR, position, hit."""
-    sequence = rated(results)
+    sequence = sequences(results)
     sequence = sequence.assign(hit=sequence["fail"] | sequence["attempts"].gt(0))
-    sequence = sequence.sort_values([*PAIR, "position"])
-    same = sequence["check_pk"].eq(sequence["check_pk"].shift())
-    same &= sequence["run_location_pk"].eq(sequence["run_location_pk"].shift())
+    same = np.diff(slots(sequence, *PAIR), prepend=-1) == 0
     begun = same & sequence["hit"].shift(fill_value=False)
     kept = sequence[~begun]
-    return kept.loc[~is_in_event(kept, events), [*PAIR, "position", "hit"]]
+    chosen: pd.DataFrame = kept.loc[~is_in_event(kept, events), [*PAIR, "position", "hit"]]
+    return chosen
 
 
 def upper_tails(chances: list[npt.NDArray[np.float64]], hits: npt.ArrayLike) -> npt.NDArray[np.float64]:

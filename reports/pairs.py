@@ -90,7 +90,7 @@ def _ranks(table: pd.DataFrame, thresholds: Thresholds) -> "pd.Series[float]":
 
 def round_robin_checks(results: pd.DataFrame) -> "pd.Index[int]":
     """Checks whose every session ran at one location, and that moved between locations more than once."""
-    ran = results[results["outcome"].ne(MISSING)].sort_values(["check_pk", "position"])
+    ran = results[results["outcome"].ne(MISSING)].sort_values("check_pk", kind="stable")
     alone = ~ran.duplicated("position", keep=False)
     same_check = ran["check_pk"].eq(ran["check_pk"].shift())
     moved = same_check & ran["run_location_pk"].ne(ran["run_location_pk"].shift())

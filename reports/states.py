@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.frames import PAIR, rated, within
+from reports.frames import PAIR, sequences, slots, within
 from reports.thresholds import DEFAULTS, Thresholds
 from reports.windows import Window
 
@@ -47,11 +47,11 @@ def pair_states(
 
 def _sequence_ends(recent: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     """Per PAIR how its results end: broken, broken_at (first failure of the run that broke it), recovered_at."""
-    sequence = rated(recent).sort_values([*PAIR, "position"], ignore_index=True)
+    sequence = sequences(recent)
     fail = sequence["fail"].to_numpy(dtype=bool)
-    group = sequence.groupby(list(PAIR), sort=False).ngroup().to_numpy()
-    first = np.flatnonzero(np.diff(group, prepend=-1))[group]
-    last = np.flatnonzero(np.diff(group, append=-1))
+    new = np.diff(slots(sequence, *PAIR), prepend=-1) != 0
+    first = np.flatnonzero(new)[np.cumsum(new) - 1]
+    last = np.flatnonzero(np.diff(slots(sequence, *PAIR), append=-1))
     in_a_row = _among_last(thresholds.broken_in_a_row, fail, first) == thresholds.broken_in_a_row
     broken = in_a_row | (_among_last(thresholds.broken_results, fail, first) >= thresholds.broken_failures)
     turned = np.minimum(_last_where(~broken, first) + 1, len(fail) - 1)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from reports.frames import LEVEL_DAYS, SERIES
+from reports.history import load_history
 from reports.levels import WEEKS, drifts, inverse_trigamma, level_changes, weekly_levels
 from reports.thresholds import Thresholds
 from reports.trends import trends
-from reports.history import load_history
 from tests.past import Payload, empty_database, record, session, week
 
 LAST_DAY = date(2026, 11, 22)
