@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from recorder.config import Settings
+    from reports.thresholds import Thresholds
     from reports.windows import Window
 
 report_app = typer.Typer(
@@ -83,7 +84,15 @@ def write_weekly(engine: "Engine", settings: "Settings", *, week: str = "last") 
     from reports.windows import week_window
 
     window = week_window(week, timezone=settings.reports.timezone, now=utc_now())
-    return write_report(build_report(engine, window), settings.reports.directory / window.label)
+    report = build_report(engine, window, thresholds_of(settings))
+    return write_report(report, settings.reports.directory / window.label)
+
+
+def thresholds_of(settings: "Settings") -> "Thresholds":
+    """The configured thresholds in the form that the reports take them."""
+    from reports.thresholds import Thresholds
+
+    return Thresholds(**settings.thresholds.model_dump())
 
 
 def _write(context: Context, window: "Window", out: Path | None, formats: str, *, as_json: bool) -> None:
@@ -91,7 +100,7 @@ def _write(context: Context, window: "Window", out: Path | None, formats: str, *
     from reports.weekly import build_report, summary, write_report
 
     wanted = [word.strip() for word in formats.split(",") if word.strip()]
-    report = build_report(context.existing_engine, window)
+    report = build_report(context.existing_engine, window, thresholds_of(context.settings))
     folder = context.settings.reports.directory / window.label if out is None else out
     files = write_report(report, folder, formats=wanted)
     if as_json:

@@ -7,7 +7,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from recorder.config_sources import Written
-from recorder.settings import ChecklySettings, DatabaseSettings, FileSettings, ReportSettings, ScheduleSettings
+from recorder.settings import (
+    ChecklySettings,
+    DatabaseSettings,
+    FileSettings,
+    ReportSettings,
+    ScheduleSettings,
+    ThresholdSettings,
+)
 from recorder.toml_places import KeyPath
 from recorder.wording import quoted, suggestion
 
@@ -16,9 +23,13 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "database": DatabaseSettings,
     "schedules": ScheduleSettings,
     "reports": ReportSettings,
+    "thresholds": ThresholdSettings,
 }
 UNWRITTEN: Final = frozenset({"api_key"})
 """Settings that no file may hold: they are never suggested."""
+
+
+_LIMITS: Final = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
 def report_findings(error: ValidationError, written: Written) -> None:
@@ -52,8 +63,9 @@ def _sentence(finding: ErrorDetails) -> str:
         return str(context["error"])
     if kind == "literal_error":
         return f"must be {context['expected'].replace(chr(39), chr(34))}"
-    if kind == "greater_than_equal":
-        return f"must be at least {context['ge']}"
+    if kind in _LIMITS:
+        words, key = _LIMITS[kind]
+        return f"must be {words} {context[key]}"
     wanted = _wanted(kind, path)
     return f"must be {wanted}, not {_kind_of(finding['input'])}" if wanted else finding["msg"]
 
