@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from recorder import roster
 from recorder.clocks import ClockWatch, DatabaseClock
 from recorder.config import Settings
-from recorder.db import transact
+from recorder.db import sqlite_flaw, transact
 from recorder.errors import DatabaseError, RecorderError
 from recorder.ledger import Reason
 from recorder.lock import lock_path, only_daemon
@@ -92,11 +92,15 @@ class Daemon:
         """Take up where the last process ended: spooled answers, then intents without one, then open sessions."""
         parts = self._parts
         self._triggering.replay_spool()
+        if self._alone:  # the lock proves that whoever was here before is dead, however lately it was seen
+            transact(parts.engine, lambda db: roster.bury_all(db, now=parts.now()))
         self._triggering.enrol(parts.plans(), parts.definitions())
         host, pid = socket.gethostname(), os.getpid()
         transact(parts.engine, lambda db: roster.sign_in(db, owner=parts.owner, host=host, pid=pid, now=parts.now()))
         orphans = self._triggering.give_up_orphans(lock_proves=self._alone)
         following = transact(parts.engine, lambda db: resume(db, now=parts.now())) if self._alone else None
+        if self._alone and (flaw := sqlite_flaw()):
+            log.warning(flaw)
         log.info(
             "recorder started",
             schedules=len(parts.settings.schedules),

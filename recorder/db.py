@@ -96,6 +96,21 @@ def connect_to_sqlite(engine: Engine, *, detect_types: int) -> sqlite3.Connectio
     return cast("sqlite3.Connection", connected)
 
 
+def sqlite_flaw(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str | None:
+    """What is known to be wrong with this SQLite, in words; None when nothing is.
+
+    Source: sqlite.org, the WAL-reset bug, mended in 3.51.3 and in 3.50.7 and 3.44.6.
+    """
+    mended = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    if mended:
+        return None
+    number = ".".join(map(str, version))
+    return (
+        f"SQLite {number} can, very rarely, damage a database that several programs write to: while the daemon runs, "
+        "let nothing else write to it, or use a Python with SQLite 3.51.3 or newer"
+    )
+
+
 def describe(engine: Engine) -> str:
     """The database's address without its password, as a person may read it."""
     return engine.url.render_as_string(hide_password=True)

@@ -253,6 +253,11 @@ def settle_fire(
     )
 
 
+def is_fire_of(db: Session, fire_pk: int, owner: UUID) -> bool:
+    """Whether this database has the fire, and this owner had it last; another database has other fires and owners."""
+    return bool(db.scalar(select(exists().where(Fire.pk == fire_pk, Fire.owner == owner))))
+
+
 def return_fire(db: Session, fire: ClaimedFire, *, not_before: datetime, reason: Reason) -> bool:
     """Give an intent back that provably was not acted on: due again at `not_before`, its attempts counted."""
     return _change(

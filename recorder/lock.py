@@ -1,6 +1,7 @@
 """Keeps a second daemon out of a SQLite database: one lock file beside it, held for as long as the process lives.
 
-The kernel lets go of the lock when its holder dies, however it dies, so a file left behind means nothing.
+The kernel lets go of the lock when its holder dies, however it dies, so a file left behind keeps nobody out; a number
+in it says that its process did not stop by itself.
 """
 
 import fcntl
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import structlog
 from sqlalchemy import Engine
 
 from recorder.errors import DatabaseError, LockedError
@@ -17,6 +19,8 @@ from recorder.errors import DatabaseError, LockedError
 NETWORK_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "fuse.sshfs"}
 )
+
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -36,9 +40,14 @@ def only_daemon(engine: Engine) -> Iterator[None]:
         raise DatabaseError(f"the lock file {path} cannot be opened: {error.strerror}") from error
     try:
         _take(descriptor, path)
+        if left_by := _written(descriptor):
+            log.warning("the last process did not stop by itself; taking over", lock=path.name, pid=left_by)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
@@ -80,8 +89,12 @@ def _take(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+        holder = _written(descriptor) or "unknown"
         raise LockedError(
             f"another recorder (pid {holder}) holds {path.name.removesuffix('.lock')}: stop it first, "
             "or use PostgreSQL to run several"
         ) from None
+
+
+def _written(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode(errors="replace").strip()

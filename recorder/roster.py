@@ -46,6 +46,11 @@ def sign_out(db: Session, *, owner: UUID, now: datetime) -> None:
     db.execute(update(RunningDaemon).where(RunningDaemon.owner == owner).values(stopped_at=now))
 
 
+def bury_all(db: Session, *, now: datetime) -> None:
+    """Say that every daemon so far has stopped; for a process that knows it is alone, before it signs in."""
+    db.execute(update(RunningDaemon).where(RunningDaemon.stopped_at.is_(None)).values(stopped_at=now))
+
+
 def colleagues(db: Session, *, owner: UUID, now: datetime) -> list[Colleague]:
     """The other daemons that are alive."""
     alive = RunningDaemon.stopped_at.is_(None) & (RunningDaemon.seen_at > now - SILENT_FOR)

@@ -43,7 +43,7 @@ class TornFile:
 
 
 class Spool:
-    """A folder of answers that are not yet committed."""
+    """A folder of answers that are not yet committed; two databases may share it, for an owner belongs to one."""
 
     def __init__(self, folder: Path) -> None:
         """The folder is made when the first answer comes."""
@@ -54,7 +54,7 @@ class Spool:
 
         Raises DatabaseError when the disk refuses.
         """
-        path = self.folder / f"fire-{answer.fire_pk}.json"
+        path = self.folder / f"fire-{answer.fire_pk}-{answer.owner}.json"
         document = {
             "fire_pk": answer.fire_pk,
             "owner": str(answer.owner),

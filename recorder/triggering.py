@@ -160,6 +160,10 @@ class Triggering:
                 continue
             if self._now() - answer.received_at < older_than:
                 continue
+            mine = partial(ledger.is_fire_of, fire_pk=answer.fire_pk, owner=answer.owner)
+            if not transact(self._engine, mine):
+                log.warning("spool file left alone: it belongs to another database", file=str(path))
+                continue
             fire = ClaimedFire(answer.fire_pk, answer.owner, answer.origin, 0, b"")
             sent = self._write_answer(fire, answer)
             log.warning("answer replayed from the spool", fire=answer.fire_pk, state=sent.state)

@@ -1,8 +1,10 @@
 """What a dead process leaves behind: intents that nobody can answer for, and answers that reached only the disk."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, select
@@ -74,6 +76,18 @@ def test_a_cut_spool_file_is_left_alone_and_the_rest_goes_on(recorder: Harness) 
 
     assert replayed == 1
     assert cut.exists()
+
+
+def test_an_answer_that_belongs_to_another_database_is_left_for_it(recorder: Harness) -> None:
+    """Two databases may share a folder, and count their fires from one both."""
+    answer = _trigger_without_writing(recorder)
+    fire = _intent(recorder)
+    path = recorder.spool.keep(spooled(replace(fire, owner=uuid4()), answer))
+
+    assert recorder.restart().triggering.replay_spool() == 0
+
+    assert path.exists()
+    assert recorder.session_ids() == set()
 
 
 def test_sessions_from_the_spool_are_followed_as_long_as_their_schedule_said(recorder: Harness) -> None:
