@@ -1,6 +1,6 @@
 """Load the same payloads into SQLite with the recorder and with a generic loader, dlt, in turns.
 
-    pip install "dlt[sqlalchemy]>=1.31"         # brings some thirty packages, so it is no part of the dev extra
+    pip install -e '.[bench]'                   # dlt brings some thirty packages, so it is no part of the dev extra
     python -m bench.against_dlt                 # 3,000 sessions, three turns
 
 Both start from the payloads as Python dicts and end with committed rows: the recorder parses, merges and keeps the raw
