@@ -40,12 +40,13 @@ BUSY: Final = "a unit of work met a busy database"
 DIES: Final = "dies here"
 """What the log of a daemon ends with when it has reached the point that kills it."""
 HASTE: Final[dict[str, dict[str, Any]]] = {
+    "budget": {"_PAUSE_S": 0.5},
     "daemon": {"SPOOL_REST": timedelta(seconds=5), "SWEEP_S": 0.5},
     "following": {"TROUBLE_POLL": timedelta(seconds=0.5), "SETTLING_POLL": timedelta(seconds=0.5)},
     "ledger": {"INTENT_LEASE": timedelta(seconds=10)},
     "open_sessions": {"LEASE": timedelta(seconds=5), "LONGEST_WAIT_S": 1},
+    "pacing": {"LONGEST_RUN_S": 0.5, "PRIORS": {}},  # sessions last as long as they say, and hundreds of times less
     "roster": {"BEAT_S": 0.5, "SILENT_FOR": timedelta(seconds=4)},
-    "tracking": {"RATE_LIMIT_PAUSE_S": 0.5},
     "triggering": {"RESEND_AFTER": timedelta(seconds=0.5)},
 }
 """Shorter pauses, by module. What the protocol needs of them still holds: the lease of a session is longer than its

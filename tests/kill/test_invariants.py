@@ -57,8 +57,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
         for _ in range(2):
             recorder.clock.advance(minutes=10)
             recorder.triggering.work()
-            recorder.clock.advance(seconds=20)
-            follow(recorder.parts, scope=None)
+            with recorder.walking_clock():
+                follow(recorder.parts, scope=None)
         testified = recorder.checkly.witness()
     pks = [str(pk) for (pk,) in rows(engine, "SELECT pk FROM fires ORDER BY pk")]
     at = "2026-11-18T13:00:00.000Z"  # the witness lives by the real clock, this recorder by one of its own
