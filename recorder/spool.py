@@ -17,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from recorder.db import sqlite_file
 from recorder.errors import DatabaseError
 
 
@@ -85,12 +86,10 @@ class Spool:
 
 def spool_for(engine: Engine, configured: Path | None) -> Spool:
     """The spool of this database: the configured folder, or beside the SQLite file, or in the current folder."""
-    database = engine.url.database
     if configured is not None:
         return Spool(configured)
-    if engine.dialect.name == "sqlite" and database and database != ":memory:":
-        return Spool(Path(f"{database}.spool"))
-    return Spool(Path("recorder.spool"))
+    database = sqlite_file(engine)
+    return Spool(Path("recorder.spool") if database is None else Path(f"{database}.spool"))
 
 
 def _write_synced(path: Path, document: bytes) -> None:
