@@ -91,7 +91,7 @@ class Daemon:
     def _recover(self) -> None:
         """Take up where the last process ended: spooled answers, then intents without one, then open sessions."""
         parts = self._parts
-        self._triggering.replay_spool()
+        self._triggering.take_up_spool()
         if self._alone:  # the lock proves that whoever was here before is dead, however lately it was seen
             transact(parts.engine, lambda db: roster.bury_all(db, now=parts.now()))
         self._triggering.enrol(parts.plans(), parts.definitions())
