@@ -26,7 +26,7 @@ LAYERS = {
         "starter config config_warnings config_problems config_sources toml_places settings config_fields durations"
     ),
     "time": "schedule",
-    "ground": "screen logs outcomes wording clock errors",
+    "ground": "screen signals logs outcomes wording clock errors",
 }
 """Top to bottom, and left to right inside a layer: a module imports only modules that come after it here.
 
