@@ -15,6 +15,8 @@ from recorder.errors import BadKey, ConfigError, Problem
 
 DEFAULT_BASE_URL: Final = "https://api.checklyhq.com"
 MAX_TIMEOUT_S: Final = 600.0
+TRIGGER_DEADLINE_S: Final = 30.0
+"""The most that a trigger may take. It must end long before the lease of its intent does (`ledger.INTENT_LEASE`)."""
 _HOST: Final = re.compile("[a-z0-9._:-]+")
 """What two URL parsers cannot understand differently; internationalised names are written in punycode."""
 
@@ -27,7 +29,7 @@ class ChecklyAccess:
 
     `ca_file` (PEM) replaces the public authorities. `proxy` is `http://[user:password@]host:port`; the connection to
     Checkly is tunnelled through it, encrypted. Plain http goes to this machine only, and never through the proxy.
-    `timeout_s` is the budget of one whole exchange in seconds.
+    `timeout_s` is the budget of one whole exchange in seconds; a trigger has `trigger_timeout_s`.
     """
 
     api_key: str = field(repr=False)
@@ -61,6 +63,11 @@ class ChecklyAccess:
     def host(self) -> str:
         """The host (and port, if one is named) of `base_url`, for messages."""
         return urlsplit(self.base_url).netloc
+
+    @property
+    def trigger_timeout_s(self) -> float:
+        """The budget of a trigger in seconds: no more than the lease of its intent leaves room for."""
+        return min(self.timeout_s, TRIGGER_DEADLINE_S)
 
     def tls_context(self) -> ssl.SSLContext | None:
         """A context that trusts `ca_file` alone; None without one. Raises ConfigError when the file cannot be used."""

@@ -141,7 +141,7 @@ class ChecklyClient:
         require_safe_body(body, allow_everything=allow_everything)
         path = f"/{self._access.api_version}/check-sessions/trigger"
         with self._open() as fresh:
-            answer = self._exchange(fresh, "POST", path, content=body, budget_s=self._access.timeout_s)
+            answer = self._exchange(fresh, "POST", path, content=body, budget_s=self._access.trigger_timeout_s)
         if answer.status == HTTPStatus.NOT_FOUND and not answer.is_html:
             return TriggerAnswer((), (), answer.status, answer.body)
         if answer.status is None or not answer.is_complete:

@@ -52,9 +52,13 @@ def run(
     log_json: LogJson = False,
 ) -> None:
     """Trigger the schedules on their cadence and follow every session to its end, until told to stop."""
+    from recorder.signals import leave_on_signals, reload_on_signal, stop_on_signals
+
+    if not once:
+        leave_on_signals()
     from recorder import wiring
     from recorder.config import warnings_for
-    from recorder.daemon import Daemon, reload_on_signal, stop_on_signals
+    from recorder.daemon import Daemon
     from recorder.screen import say
 
     set_up_logs("warning" if once else log_level, as_json=log_json)
@@ -78,7 +82,7 @@ def run(
         write_report=lambda current: _write_weekly(parts, current),
         reload=lambda: Context(config, database).settings,
     )
-    reload_on_signal(daemon)
+    reload_on_signal(daemon.ask_to_reload)
     daemon.run()
 
 
@@ -107,8 +111,8 @@ def trigger(
 ) -> None:
     """Trigger a schedule, tags or checks now, and follow the sessions to their end."""
     from recorder import foreground, wiring
-    from recorder.daemon import stop_on_signals
     from recorder.screen import print_json, say
+    from recorder.signals import stop_on_signals
 
     set_up_logs("error", as_json=False)
     context = Context(config, database)
@@ -146,8 +150,8 @@ def record(
 ) -> None:
     """Record check sessions that were started elsewhere, following those that still run."""
     from recorder import foreground, wiring
-    from recorder.daemon import stop_on_signals
     from recorder.screen import say
+    from recorder.signals import stop_on_signals
 
     set_up_logs("error", as_json=False)
     ids = [uuid_of(text, "a check session id") for text in session_ids]

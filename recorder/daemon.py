@@ -1,13 +1,11 @@
 """Owns start and stop of the long-running recorder: APScheduler wakes, senders trigger, the tracker follows."""
 
 import os
-import signal
 import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, timedelta
-from types import FrameType
 from typing import Final
 
 import structlog
@@ -19,7 +17,7 @@ from recorder import roster
 from recorder.clocks import ClockWatch, DatabaseClock
 from recorder.config import Settings
 from recorder.db import sqlite_flaw, transact
-from recorder.errors import DatabaseError, RecorderError
+from recorder.errors import ConfigError, DatabaseError, Problem, RecorderError
 from recorder.ledger import Reason
 from recorder.lock import lock_path, only_daemon
 from recorder.open_sessions import resume
@@ -48,8 +46,13 @@ class Daemon:
         *,
         write_report: Callable[[Settings], None] = lambda _: None,
         reload: Callable[[], Settings] | None = None,
+        stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
-        """`write_report` is called when the settings' weekly report is due; `reload` reads the configuration anew."""
+        """`write_report` is called when the settings' weekly report is due; `reload` reads the configuration anew.
+
+        A stop that takes longer than `stop_within_s` seconds ends the whole process, with exit code 0.
+        """
+        self._stop_within_s = stop_within_s
         self._parts = parts
         self._triggering = parts.triggering()
         self._tracker = parts.tracker()
@@ -58,8 +61,9 @@ class Daemon:
         self._wake = threading.Event()
         self._wants_reload = threading.Event()
         self._alone = lock_path(parts.engine) is not None
+        self._jobs = ThreadPoolExecutor(2)
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(2)},
+            executors={"default": self._jobs},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
@@ -91,7 +95,7 @@ class Daemon:
     def _recover(self) -> None:
         """Take up where the last process ended: spooled answers, then intents without one, then open sessions."""
         parts = self._parts
-        self._triggering.replay_spool()
+        self._triggering.take_up_spool()
         if self._alone:  # the lock proves that whoever was here before is dead, however lately it was seen
             transact(parts.engine, lambda db: roster.bury_all(db, now=parts.now()))
         self._triggering.enrol(parts.plans(), parts.definitions())
@@ -149,6 +153,8 @@ class Daemon:
         before = self._parts
         try:
             settings = self._reload()
+            if before.settings.source is not None and settings.source is None:
+                raise ConfigError([Problem(before.settings.source.name, "is not there any more")])
             self._parts = replace(before, settings=settings)
             self._triggering.enrol(self._parts.plans(), self._parts.definitions())
         except RecorderError as error:
@@ -196,7 +202,7 @@ class Daemon:
 
     def _shut_down(self, senders: list[threading.Thread]) -> None:
         log.info("stopping: no new triggers, what is under way ends first")
-        last_resort = threading.Timer(STOP_WITHIN_S, os._exit, args=(0,))
+        last_resort = threading.Timer(self._stop_within_s, _leave_at_once)
         last_resort.daemon = True
         last_resort.start()
         self._parts.stop.set()
@@ -207,23 +213,12 @@ class Daemon:
         self._tracker.stop()
         try:
             transact(self._parts.engine, lambda db: roster.sign_out(db, owner=self._parts.owner, now=self._parts.now()))
+            self._jobs.shutdown(wait=True)  # a report being written; the interpreter would wait for it without end
         finally:
             last_resort.cancel()
         log.info("recorder stopped")
 
 
-def stop_on_signals(stop: threading.Event) -> None:
-    """SIGTERM and SIGINT set the flag; a second one leaves at once."""
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
-
-
-def reload_on_signal(daemon: Daemon) -> None:
-    """SIGHUP asks the daemon for the new configuration."""
-    signal.signal(signal.SIGHUP, lambda *_: daemon.ask_to_reload())
+def _leave_at_once() -> None:
+    log.warning("something is still under way, leaving it: what was due is due for the next process")
+    os._exit(0)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
+from urllib.parse import unquote, urlsplit
 
 import stamina
 from alembic import command
@@ -85,6 +86,19 @@ def missing_sqlite_file(url: str) -> Path | None:
         return None
     path = Path(parsed.database)
     return None if path.exists() else path
+
+
+def sqlite_file(engine: Engine) -> Path | None:
+    """The file of a SQLite database, links followed, so that two names of one file lead to one place; None without one.
+
+    What guards a database lies beside this file, never beside the name that somebody happened to use.
+    """
+    database = engine.url.database or ""
+    if database.startswith("file:"):
+        database = unquote(urlsplit(database).path)
+    if engine.dialect.name != "sqlite" or database in ("", ":memory:"):
+        return None
+    return Path(database).resolve()
 
 
 def connect_to_sqlite(engine: Engine, *, detect_types: int) -> sqlite3.Connection:

@@ -42,7 +42,7 @@ def run_once(parts: Parts, *, on_sent: Callable[[str, Sent], None], on_seen: See
     """
     with only_daemon(parts.engine):
         triggering = parts.triggering()
-        triggering.replay_spool()
+        triggering.take_up_spool()
         triggering.enrol(parts.plans(), parts.definitions())
         alone = lock_path(parts.engine) is not None
         triggering.give_up_orphans(lock_proves=alone)

@@ -14,11 +14,22 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
+from recorder.db import sqlite_file
 from recorder.errors import DatabaseError, LockedError
 
-NETWORK_FILE_SYSTEMS: Final = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "fuse.sshfs"}
+SHARED_FILE_SYSTEMS: Final = frozenset(
+    {
+        *("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "smbnetfs", "webdav", "davfs", "davfs2", "afs", "sshfs"),
+        *("9p", "virtiofs", "vboxsf", "prl_fs", "vmhgfs", "vmhgfs-fuse", "grpcfuse", "osxfs"),
+        *("ceph", "ceph-fuse", "glusterfs", "lustre", "beegfs", "gpfs", "mfs", "moosefs", "seaweedfs", "juicefs"),
+        *("orangefs", "pvfs2", "coda", "ocfs2", "gfs2", "gvfsd-fuse", "curlftpfs", "rclone", "s3fs", "goofys"),
+        *("mountpoint-s3", "gcsfuse", "blobfuse", "blobfuse2"),
+    }
 )
+"""Where other machines may write too: over a network, on shared disks, in folders of a virtual machine's host.
+
+Those that run in user space are mounted as `fuse.<name>`; `fuseblk` is a local disk.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +44,7 @@ def only_daemon(engine: Engine) -> Iterator[None]:
     if path is None:
         yield
         return
-    _refuse_network_storage(path)
+    _refuse_shared_storage(path)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -53,11 +64,9 @@ def only_daemon(engine: Engine) -> Iterator[None]:
 
 
 def lock_path(engine: Engine) -> Path | None:
-    """Where the lock of a SQLite file lies; None for PostgreSQL and for a database in memory."""
-    database = engine.url.database
-    if engine.dialect.name != "sqlite" or not database or database == ":memory:":
-        return None
-    return Path(f"{database}.lock")
+    """Where the lock of a SQLite file lies, whatever name it goes by; None for PostgreSQL and in memory."""
+    path = sqlite_file(engine)
+    return None if path is None else Path(f"{path}.lock")
 
 
 def file_system_of(path: Path, mounts: str) -> str:
@@ -71,17 +80,22 @@ def file_system_of(path: Path, mounts: str) -> str:
     return kind
 
 
-def _refuse_network_storage(path: Path) -> None:
-    """WAL needs shared memory, and locks that work: over a network SQLite loses data."""
+def is_shared(kind: str) -> bool:
+    """Whether a file system of this type may be written to by other machines too."""
+    return kind.removeprefix("fuse.") in SHARED_FILE_SYSTEMS
+
+
+def _refuse_shared_storage(path: Path) -> None:
+    """WAL needs shared memory, and locks that work: across machines SQLite loses data."""
     try:
         mounts = Path("/proc/self/mounts").read_text()
     except OSError:
         return  # not Linux
     kind = file_system_of(path.resolve(), mounts)
-    if kind in NETWORK_FILE_SYSTEMS:
+    if is_shared(kind):
         raise DatabaseError(
-            f"{path.name.removesuffix('.lock')} lies on a network file system ({kind}), where SQLite loses data: "
-            "put it on a local disk, or use PostgreSQL"
+            f"{path.name.removesuffix('.lock')} is on a network or shared file system ({kind}), where SQLite loses "
+            "data: put it on a local disk, or use PostgreSQL"
         )
 
 

@@ -1,23 +1,34 @@
 """Keeps what Checkly answered to a trigger on disk until the database has it.
 
 A session id that is lost is lost for ever, because nothing lists sessions. Each answer is a file of its own, written
-under another name, synced and renamed, so that a reader sees a whole answer or none; it is removed after the commit.
+into room that was taken before the trigger left, synced and renamed, so that a reader sees a whole answer or none; it
+is removed after the commit.
 """
 
 import base64
 import binascii
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import FileIO
 from pathlib import Path
-from uuid import UUID
+from typing import Final
+from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
 
+from recorder.db import sqlite_file
 from recorder.errors import DatabaseError
+
+ROOM_BYTES: Final = 262_144
+"""Taken on disk before a trigger leaves, enough for some two hundred sessions; a longer answer asks for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,14 @@ class TornFile:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Space on disk for one answer: a file that no reader looks for, locked for as long as its process wants it."""
+
+    path: Path
+    file: FileIO
+
+
 class Spool:
     """A folder of answers that are not yet committed; two databases may share it, for an owner belongs to one."""
 
@@ -49,10 +68,34 @@ class Spool:
         """The folder is made when the first answer comes."""
         self.folder = folder
 
-    def keep(self, answer: SpooledAnswer) -> Path:
-        """Write the answer so that it survives a power cut; the path to hand to `forget`.
+    @contextmanager
+    def reserve(self) -> Iterator[Room]:
+        """Take room for one answer, and give it back at the end unless an answer was kept in it.
 
         Raises DatabaseError when the disk refuses.
+        """
+        path = self.folder / f"{uuid4()}.part"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = FileIO(path, "xb")
+        except OSError as error:
+            raise _refusal(path, error) from error
+        with file:
+            try:
+                _take_room(file)
+            except OSError as error:
+                path.unlink(missing_ok=True)
+                raise _refusal(path, error) from error
+            try:
+                yield Room(path, file)
+            finally:
+                with suppress(OSError):  # no longer there, or on a disk that has gone bad
+                    path.unlink()
+
+    def keep(self, answer: SpooledAnswer, room: Room | None = None) -> Path:
+        """Write the answer so that it survives a power cut; the path to hand to `forget`.
+
+        Without room it takes some. Raises DatabaseError when the disk refuses.
         """
         path = self.folder / f"fire-{answer.fire_pk}-{answer.owner}.json"
         document = {
@@ -67,11 +110,18 @@ class Spool:
             "sha256": hashlib.sha256(answer.body).hexdigest(),
         }
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write_synced(path, json.dumps(document).encode())
+            with self.reserve() if room is None else nullcontext(room) as taken:
+                _write_synced(taken, json.dumps(document).encode(), path)
         except OSError as error:
-            raise DatabaseError(f"the spool {path} cannot be written: {error.strerror}") from error
+            raise _refusal(path, error) from error
         return path
+
+    def clear_remains(self) -> None:
+        """Remove the room that dead processes had taken; that of a living one is locked."""
+        for path in self.folder.glob("*.part"):
+            with suppress(OSError), path.open("rb") as file:  # in use, or gone meanwhile
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
 
     def forget(self, path: Path) -> None:
         """Remove an answer that the database has."""
@@ -85,21 +135,36 @@ class Spool:
 
 def spool_for(engine: Engine, configured: Path | None) -> Spool:
     """The spool of this database: the configured folder, or beside the SQLite file, or in the current folder."""
-    database = engine.url.database
     if configured is not None:
         return Spool(configured)
-    if engine.dialect.name == "sqlite" and database and database != ":memory:":
-        return Spool(Path(f"{database}.spool"))
-    return Spool(Path("recorder.spool"))
+    database = sqlite_file(engine)
+    return Spool(Path("recorder.spool") if database is None else Path(f"{database}.spool"))
 
 
-def _write_synced(path: Path, document: bytes) -> None:
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    with unfinished.open("wb") as file:
-        file.write(document)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+def _refusal(path: Path, error: OSError) -> DatabaseError:
+    return DatabaseError(f"the spool {path} cannot be written: {error.strerror}")
+
+
+def _take_room(file: FileIO) -> None:
+    """Lock the file, so that nobody clears it away, and have the disk promise its bytes."""
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if sys.platform == "darwin":
+        file.write(bytes(ROOM_BYTES))
+    else:
+        os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+    os.fsync(file.fileno())
+    if not os.fstat(file.fileno()).st_nlink:
+        raise FileNotFoundError(errno.ENOENT, "cleared away by a recorder that was just starting")
+
+
+def _write_synced(room: Room, document: bytes, path: Path) -> None:
+    room.file.seek(0)
+    rest = memoryview(document)
+    while rest:
+        rest = rest[room.file.write(rest) :]
+    room.file.truncate(len(document))
+    os.fsync(room.file.fileno())
+    room.path.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

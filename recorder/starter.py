@@ -23,7 +23,8 @@ STARTER_TOML: Final = """\
 #base_url = "https://api.checklyhq.com"      # or CHECKLY_API_URL; plain http only to this machine
 #api_version = "v2"                          # or "v1", the older routes
 #requests_per_minute = 540                   # Checkly allows 600; leave some for others with the same key
-#timeout = "30s"                             # for one whole request, a long poll has its wait on top; 1s to 10m
+#timeout = "30s"                             # for one whole request, 1s to 10m; a long poll has its wait on top, a
+                                             # trigger 30s at most
 #ca_file = "company-ca.pem"                  # certificates (PEM) to trust instead of the public ones
 #proxy = "http://proxy.example:3128"         # the only way to set one: HTTPS_PROXY is not read
 

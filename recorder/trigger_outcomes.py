@@ -14,7 +14,7 @@ from recorder.learning import load_expectations_of
 from recorder.ledger import ClaimedFire, Reason
 from recorder.materialising import Follow
 from recorder.pacing import Expectation, expect
-from recorder.payloads import SessionSnapshot, TriggerAnswer
+from recorder.payloads import Malformed, SessionSnapshot, TriggerAnswer
 from recorder.store import Recording, record_malformed, record_sessions
 
 CANCELLABLE: Final = "PLAYWRIGHT"
@@ -36,6 +36,25 @@ class Sent:
     def absent_locations(self, expected: Iterable[str]) -> list[str]:
         """Which of these locations some session does not run in; none when nothing was started."""
         return sorted(set(expected) - self.ran_everywhere) if self.sessions else []
+
+
+def settle(
+    db: Session,
+    fire: ClaimedFire,
+    *,
+    state: str,
+    reason: str | None,
+    now: datetime,
+    error: ChecklyError | None = None,
+    raw: bytes = b"",
+    http_status: int | None = None,
+) -> Sent:
+    """Write an outcome that has no sessions; `raw` is an answer that could not be read."""
+    status = http_status if error is None else error.http_status
+    ledger.settle_fire(db, fire, state=state, reason=reason, now=now, http_status=status)
+    if raw:
+        record_malformed(db, [Malformed(reason or state, raw)], now=now, kind="trigger", fire_pk=fire.pk)
+    return Sent(fire.pk, state, reason, error=error)
 
 
 def write_outcome(db: Session, fire: ClaimedFire, answer: TriggerAnswer, follow: Follow, *, now: datetime) -> Sent:

@@ -1,8 +1,9 @@
 """Use cases of the ledger: turn due instants into fires, claim them, send each at most once, write what came of it.
 
-The order is the promise. 1. The intent is committed. 2. One request leaves. 3. The answer goes to the spool. 4. One
-transaction writes the fire's outcome with all its sessions. 5. The spool forgets. Whatever dies in between, nothing is
-ever sent a second time: only what provably never left, or was refused with 429, becomes due again.
+The order is the promise. 0. Room for the answer is taken on disk. 1. The intent is committed. 2. One request leaves.
+3. The answer goes to the spool. 4. One transaction writes the fire's outcome with all its sessions. 5. The spool
+forgets. Whatever dies in between, nothing is ever sent a second time: only what provably never left, or was refused
+with 429, becomes due again.
 """
 
 import threading
@@ -10,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -28,8 +28,6 @@ from recorder.db import transact
 from recorder.enrolling import enrol_together, is_ahead
 from recorder.errors import (
     ChecklyError,
-    DatabaseError,
-    MalformedPayload,
     NotSent,
     PerhapsSent,
     Refused,
@@ -38,14 +36,13 @@ from recorder.errors import (
 )
 from recorder.ledger import ClaimedFire, Reason
 from recorder.materialising import Follow, PlannedSchedule, materialise
-from recorder.payloads import Malformed, parse_trigger_answer
 from recorder.roster import colleagues
+from recorder.safekeeping import Safekeeping
 from recorder.schedule import next_due
 from recorder.schedule_store import Definition
-from recorder.spool import Spool, SpooledAnswer, TornFile
-from recorder.store import record_malformed
+from recorder.spool import Room, Spool
 from recorder.targets import Target
-from recorder.trigger_outcomes import Sent, write_outcome
+from recorder.trigger_outcomes import Sent, settle
 
 STALL_LIMIT_S: Final = 5.0
 """Seconds between the intent's commit and the request; after a longer sleep of the machine nothing is sent."""
@@ -76,7 +73,7 @@ class Triggering:
         self._new_client = new_client
         self._budget = budget
         self._circuit = circuit
-        self._spool = spool
+        self._safekeeping = Safekeeping(engine, spool=spool, now=now)
         self._now = now
         self._monotonic = monotonic
         self._stop = stop
@@ -143,7 +140,7 @@ class Triggering:
         """Send one trigger that is asked for here and now; it is never repeated, whatever happens to it."""
         body = target.request_body()
         schedule_pk = next((pk for pk, plan in self._plans.items() if plan.name == schedule), None)
-        with self._new_client() as client:
+        with self._new_client() as client, self._safekeeping.reserve() as room:
             if not self._budget.take_for_trigger(self._stop):
                 raise UsageError("stopped before anything was sent")
             now, claimed_at = self._now(), self._monotonic()
@@ -151,30 +148,19 @@ class Triggering:
                 ledger.open_intent, owner=self._owner, origin=origin, body=body, now=now, schedule_pk=schedule_pk
             )
             fire = transact(self._engine, intent)
-            return self._post(client, fire, target, claimed_at=claimed_at, follow=follow, retry_until=None)
+            return self._post(client, fire, target, room, claimed_at=claimed_at, follow=follow, retry_until=None)
 
     def replay_spool(self, *, older_than: timedelta = timedelta(0)) -> int:
         """Write the answers that were received and could not be committed; how many there were.
 
         A running daemon leaves the newest alone (`older_than`): another thread may be writing them.
         """
-        replayed = 0
-        for path, answer in self._spool.waiting():
-            if isinstance(answer, TornFile):
-                log.error("spool file left alone", file=str(answer.path), why=answer.why)
-                continue
-            if self._now() - answer.received_at < older_than:
-                continue
-            mine = partial(ledger.is_fire_of, fire_pk=answer.fire_pk, owner=answer.owner)
-            if not transact(self._engine, mine):
-                log.warning("spool file left alone: it belongs to another database", file=str(path))
-                continue
-            fire = ClaimedFire(answer.fire_pk, answer.owner, answer.origin, 0, b"")
-            sent = self._write_answer(fire, answer)
-            log.warning("answer replayed from the spool", fire=answer.fire_pk, state=sent.state)
-            self._spool.forget(path)
-            replayed += 1
-        return replayed
+        return self._safekeeping.replay(older_than=older_than)
+
+    def take_up_spool(self) -> int:
+        """At the start: write all that an earlier process received and did not commit; how many answers there were."""
+        self._safekeeping.clear_remains()
+        return self.replay_spool()
 
     def give_up_orphans(self, *, lock_proves: bool) -> int:
         """Make intents that nobody can answer for ambiguous, never due: they may have been acted on. How many.
@@ -199,13 +185,13 @@ class Triggering:
         return bool(pks) and transact(self._engine, lambda db: ledger.has_due(db, pks, now=self._now()))
 
     def _send_next(self) -> "_Step":
-        """Claim one fire and send it; client and budget come first, for nothing may delay a written intent."""
+        """Claim one fire and send it; client, room and budget come first: nothing may delay a written intent."""
         if not self._has_due():
             return _Step(found=False)
         if not self._circuit.admits():
             why, now = Reason.CIRCUIT_OPEN, self._now()
             return _Step(found=transact(self._engine, lambda db: skip_due_fires(db, self._plans, why, now=now)))
-        with self._new_client() as client:
+        with self._new_client() as client, self._safekeeping.reserve() as room:
             if not self._budget.take_for_trigger(self._stop):
                 return _Step(found=False)
             now, claimed_at = self._now(), self._monotonic()
@@ -219,6 +205,7 @@ class Triggering:
                 client,
                 claimed.fire,
                 plan.target,
+                room,
                 claimed_at=claimed_at,
                 follow=plan.follow,
                 retry_until=claimed.retry_until,
@@ -240,6 +227,7 @@ class Triggering:
         client: ChecklyClient,
         fire: ClaimedFire,
         target: Target,
+        room: Room,
         *,
         claimed_at: float,
         follow: Follow,
@@ -262,22 +250,7 @@ class Triggering:
         self._circuit.heed(None)
         if not (answer.sessions or answer.malformed):
             return self._settle(fire, "no_match", None, http_status=answer.http_status)
-        spooled = SpooledAnswer(
-            fire.pk, fire.owner, fire.origin, self._now(), answer.http_status, answer.raw, follow.timeout, follow.cancel
-        )
-        path = self._keep(spooled)
-        sent = self._write_answer(fire, spooled)
-        if path is not None:
-            self._spool.forget(path)
-        return sent
-
-    def _keep(self, answer: SpooledAnswer) -> Path | None:
-        """Spool the answer; a full disk must not keep it from a database that lies elsewhere."""
-        try:
-            return self._spool.keep(answer)
-        except DatabaseError as error:
-            log.error("answer not spooled", fire=answer.fire_pk, error=str(error))  # noqa: TRY400 - one line, no traceback
-            return None
+        return self._safekeeping.write(fire, answer, follow, room)
 
     def _not_acted_on(self, fire: ClaimedFire, error: NotSent | TryLater, *, retry_until: datetime | None) -> Sent:
         """Nothing was started: due again while its grace lasts, or missed when it is over or nobody waits for it."""
@@ -302,26 +275,8 @@ class Triggering:
         raw: bytes = b"",
         http_status: int | None = None,
     ) -> Sent:
-        """Write an outcome that has no sessions; `raw` is an answer that could not be read."""
-        now = self._now()
-        status = http_status if error is None else error.http_status
-
-        def work(db: Session) -> None:
-            ledger.settle_fire(db, fire, state=state, reason=reason, now=now, http_status=status)
-            if raw:
-                record_malformed(db, [Malformed(reason or state, raw)], now=now, kind="trigger", fire_pk=fire.pk)
-
-        transact(self._engine, work)
-        return Sent(fire.pk, state, reason, error=error)
-
-    def _write_answer(self, fire: ClaimedFire, spooled: SpooledAnswer) -> Sent:
-        try:
-            answer = parse_trigger_answer(spooled.body, http_status=spooled.http_status)
-        except MalformedPayload as error:
-            unreadable = PerhapsSent(str(error), reason=Reason.BAD_BODY, body=spooled.body)
-            return self._settle(fire, "ambiguous", Reason.BAD_BODY, error=unreadable, raw=spooled.body)
-        follow = Follow(spooled.session_timeout, cancel=spooled.cancel_on_timeout)
-        return transact(self._engine, lambda db: write_outcome(db, fire, answer, follow, now=self._now()))
+        end = partial(settle, fire=fire, state=state, reason=reason, now=self._now(), error=error, raw=raw)
+        return transact(self._engine, partial(end, http_status=http_status))
 
 
 @dataclass(frozen=True, slots=True)

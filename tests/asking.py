@@ -7,6 +7,7 @@ from uuid import UUID
 
 from recorder.access import ChecklyAccess
 from recorder.checkly import ChecklyClient
+from recorder.clock import Monotonic, monotonic
 from recorder.targets import Target
 from tests import documented
 from tests.sockets import Script, http_answer, saying
@@ -21,9 +22,11 @@ SHORT_S: Final = 0.4
 Ask: TypeAlias = Callable[[ChecklyClient], object]
 
 
-def client(base_url: str, *, timeout_s: float = 5.0, api_key: str = KEY) -> ChecklyClient:
+def client(
+    base_url: str, *, timeout_s: float = 5.0, api_key: str = KEY, monotonic: Monotonic = monotonic
+) -> ChecklyClient:
     access = ChecklyAccess(api_key=api_key, account_id=UUID(int=1), base_url=base_url, timeout_s=timeout_s)
-    return ChecklyClient(access, now=lambda: NOW)
+    return ChecklyClient(access, monotonic=monotonic, now=lambda: NOW)
 
 
 def trigger(checkly: ChecklyClient) -> object:

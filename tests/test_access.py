@@ -8,6 +8,8 @@ import pytest
 
 from recorder.access import ChecklyAccess
 from recorder.errors import ConfigError
+from recorder.ledger import INTENT_LEASE
+from recorder.triggering import STALL_LIMIT_S
 from tests.sockets import AUTHORITY, CERTIFICATES
 
 ACCOUNT_ID = UUID("1397c172-1938-4973-a225-5862298e571a")
@@ -143,6 +145,13 @@ def test_an_authority_file_is_trusted_alone() -> None:
 def test_a_budget_must_be_a_sensible_number_of_seconds(timeout_s: float) -> None:
     """Nought would never answer, infinity would never end."""
     assert refused_places(timeout_s=timeout_s) == ["timeout_s"]
+
+
+@pytest.mark.parametrize(("timeout_s", "trigger_s"), [(2.0, 2.0), (30.0, 30.0), (600.0, 30.0)])
+def test_a_trigger_never_outlives_the_lease_of_its_intent(timeout_s: float, trigger_s: float) -> None:
+    """A healthy long request would be taken for one of a dead process; a short lease is half of the long one."""
+    assert access(timeout_s=timeout_s).trigger_timeout_s == trigger_s
+    assert trigger_s + STALL_LIMIT_S < INTENT_LEASE.total_seconds() / 2
 
 
 def test_every_problem_is_named_at_once() -> None:

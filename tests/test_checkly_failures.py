@@ -229,6 +229,16 @@ def test_no_request_takes_longer_than_a_tenth_over_its_budget(ask: Ask) -> None:
     assert BUDGET_S * 0.9 <= monotonic() - began <= BUDGET_S * 1.1
 
 
+def test_a_trigger_has_half_a_minute_whatever_other_requests_may_take() -> None:
+    """Its intent is leased for less than the ten minutes that `timeout` may say; the clock here runs fast."""
+    with (
+        ScriptedServer(trickling(http_head(201))) as server,
+        client(server.url, timeout_s=600.0, monotonic=lambda: monotonic() * 100) as checkly,
+        pytest.raises(PerhapsSent, match="no complete answer within 30 s"),
+    ):
+        trigger(checkly)
+
+
 def test_a_compressed_body_is_never_inflated() -> None:
     """The bomb is some 300 kB on the wire and 300 MB in memory."""
     packer = zlib.compressobj(9, wbits=31)

@@ -179,6 +179,10 @@ def test_a_new_configuration_is_taken_up_and_a_broken_one_is_not(
         config.write_text(sound.replace("match_tags", "match_tag"))
         daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: "did you mean" in (folder / "stderr.txt").read_text(), "the refusal in the log")
+        config.unlink()
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: "is not there any more" in (folder / "stderr.txt").read_text(), "the refusal in the log")
+        assert rows(engine, "SELECT name FROM schedules WHERE removed_at IS NULL") == [("often",)]
         config.write_text(sound.replace('"often"', '"renamed"'))
         daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: count(engine, _FIRES_OF_RENAMED) >= 1, "a fire of the renamed schedule")

@@ -14,7 +14,7 @@ LAYERS = {
     "verbs": "cli cli_demo cli_sessions cli_history cli_ledger cli_report cli_common",
     "processes": "demo daemon foreground reconciling planning",
     "wiring": "wiring",
-    "use cases": "triggering tracking importing writing inspecting",
+    "use cases": "triggering safekeeping tracking importing writing inspecting",
     "decisions": "trigger_outcomes enrolling claiming materialising following evidence",
     "network": "checkly deadlines answers access targets check_results",
     "database": "open_sessions learning roster ambiguous store result_store schedule_store ledger dimensions bulk",
@@ -26,7 +26,7 @@ LAYERS = {
         "starter config config_warnings config_problems config_sources toml_places settings config_fields durations"
     ),
     "time": "schedule",
-    "ground": "screen logs outcomes wording clock errors",
+    "ground": "screen signals logs outcomes wording clock errors",
 }
 """Top to bottom, and left to right inside a layer: a module imports only modules that come after it here.
 

@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 
 from recorder.db import open_engine
 from recorder.errors import DatabaseError, LockedError
-from recorder.lock import file_system_of, lock_path, only_daemon
+from recorder.lock import file_system_of, is_shared, lock_path, only_daemon
 from recorder.models import is_sqlite
+from recorder.spool import spool_for
 
 MOUNTS = """\
 /dev/sda1 / ext4 rw,relatime 0 0
@@ -63,6 +64,22 @@ def test_the_lock_lies_beside_the_file(sqlite_engine: Engine, tmp_path: Path) ->
     assert lock_path(sqlite_engine) == tmp_path / "history.db.lock"
 
 
+@pytest.mark.parametrize("name", ["link.db", "folder/history.db", "file"])
+def test_another_name_for_the_same_file_is_the_same_lock_and_the_same_spool(
+    sqlite_engine: Engine, tmp_path: Path, name: str
+) -> None:
+    """A link, a linked folder, an address in SQLite's own form: two daemons would trigger everything twice."""
+    (tmp_path / "link.db").symlink_to("history.db")
+    (tmp_path / "folder").symlink_to(tmp_path, target_is_directory=True)
+    url = f"sqlite:///file:{tmp_path}/history.db?uri=true" if name == "file" else f"sqlite:///{tmp_path / name}"
+    other = open_engine(url)
+
+    assert spool_for(other, None).folder == spool_for(sqlite_engine, None).folder
+    with only_daemon(sqlite_engine), pytest.raises(LockedError, match=r"holds history\.db:"), only_daemon(other):
+        pytest.fail("two hold it")
+    other.dispose()
+
+
 def test_a_database_in_memory_needs_no_lock() -> None:
     """Nobody else can see it."""
     engine = open_engine("sqlite://")
@@ -96,3 +113,16 @@ def test_the_file_system_is_that_of_the_nearest_mount_above(path: str, kind: str
 
 def test_without_any_mount_nothing_is_known() -> None:
     assert file_system_of(Path("/home/me/history.db.lock"), "") == ""
+
+
+@pytest.mark.parametrize(
+    "kind", ["nfs4", "cifs", "fuse.sshfs", "fuse.glusterfs", "fuse.rclone", "ceph", "fuse.ceph-fuse", "9p", "virtiofs"]
+)
+def test_what_other_machines_may_write_to_is_no_place_for_sqlite(kind: str) -> None:
+    assert is_shared(kind)
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "tmpfs", "overlay", "fuseblk", "fuse.mergerfs", ""])
+def test_a_local_disk_is_a_place_for_sqlite_whatever_drives_it(kind: str) -> None:
+    """`fuseblk` is a disk of this machine that a driver in user space reads."""
+    assert not is_shared(kind)

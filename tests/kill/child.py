@@ -27,8 +27,9 @@ from sqlalchemy import Engine, event
 from recorder import db, logs, wiring
 from recorder.access import ChecklyAccess
 from recorder.config import load_settings
-from recorder.daemon import Daemon, reload_on_signal, stop_on_signals
+from recorder.daemon import Daemon
 from recorder.errors import RecorderError
+from recorder.signals import reload_on_signal, stop_on_signals
 from recorder.spool import Spool, spool_for
 from tests.kill.mutants import MUTANTS
 from tests.kill.points import FireLabel, WatchedClient, WatchedSpool, label_intents, watch_commits
@@ -127,7 +128,7 @@ def run_daemon(order: Order) -> int:
         parts = wiring.build(settings, engine)
         stop_on_signals(parts.stop)
         daemon = Daemon(parts)
-        reload_on_signal(daemon)
+        reload_on_signal(daemon.ask_to_reload)
         daemon.run()
     except RecorderError as error:
         print(error, file=sys.stderr)  # noqa: T201 - as the command line does

@@ -17,7 +17,7 @@ from recorder.access import ChecklyAccess
 from recorder.checkly import ChecklyClient
 from recorder.ledger import ClaimedFire
 from recorder.payloads import TriggerAnswer
-from recorder.spool import Spool, SpooledAnswer
+from recorder.spool import Room, Spool, SpooledAnswer
 from tests.kill.surgery import replace_part
 
 POINTS: Final = (
@@ -126,7 +126,7 @@ class WatchedSpool(Spool):
         self._reached = reached
         super().__init__(folder)
 
-    def keep(self, answer: SpooledAnswer) -> Path:
-        path = super().keep(answer)
+    def keep(self, answer: SpooledAnswer, room: Room | None = None) -> Path:
+        path = super().keep(answer, room)
         self._reached("after_spool")
         return path

@@ -1,0 +1,65 @@
+"""A recorder leaves when it is told to, with 0, whatever it waits for."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from recorder.simulator.server import SimulatorServer
+from tests.processes import PATIENCE_S, environment, running, stop
+
+CONFIGURATION = '[reports]\nweekly = "* * * * *"\n'
+STUCK_REPORT = """
+import os, threading
+from pathlib import Path
+from recorder import db, logs, wiring
+from recorder.config import load_settings
+from recorder.daemon import Daemon
+logs.set_up("info", as_json=False)
+settings = load_settings(None, environ=dict(os.environ), cwd=Path.cwd())
+engine = db.open_engine(settings.database.url)
+db.upgrade(engine)
+parts = wiring.build(settings, engine)
+def write_report(_settings):
+    parts.stop.set()
+    threading.Event().wait()
+daemon = Daemon(parts, write_report=write_report, stop_within_s=1.0)
+daemon.run()
+"""
+
+
+def test_a_start_that_waits_for_checkly_ends_with_0_and_one_line_and_outlives_a_sighup(
+    tmp_path: Path,
+) -> None:
+    """Systemd may stop or reload a service at any moment."""
+    (tmp_path / "recorder.toml").write_text('[[schedules]]\nname = "a"\nevery = "1h"\nmatch_tags = [["critical"]]\n')
+    with SimulatorServer() as checkly, socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE_S)
+        environ = environment(checkly) | {"CHECKLY_API_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        with running("run", folder=tmp_path, environ=environ) as daemon:
+            connection, _ = silent.accept()
+            with connection:
+                daemon.send_signal(signal.SIGHUP)
+
+                assert stop(daemon) == 0
+
+    assert (tmp_path / "stderr.txt").read_text() == "recorder: told to stop before anything was started\n"
+
+
+def test_a_report_that_does_not_end_keeps_no_process_from_leaving(tmp_path: Path) -> None:
+    """The interpreter waits for the threads of a pool without end, so the last resort must cover them."""
+    (tmp_path / "recorder.toml").write_text(CONFIGURATION)
+    with SimulatorServer() as checkly:
+        ended = subprocess.run(
+            [sys.executable, "-c", STUCK_REPORT],
+            cwd=tmp_path,
+            env=environment(checkly),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    assert ended.returncode == 0, ended.stderr
+    assert "something is still under way" in ended.stderr
