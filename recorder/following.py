@@ -11,10 +11,10 @@ from recorder.pacing import (
     LATE_POLL,
     LONGEST_WAIT_S,
     REFUSED_POLL,
-    RUNNING_POLL,
     SETTLING,
     SETTLING_POLL,
     TROUBLE_POLL,
+    shown_pause_s,
     unheld_pause_s,
 )
 from recorder.payloads import SessionSnapshot, StillRunning
@@ -32,7 +32,7 @@ def judge(
     """
     if isinstance(answer, NoSuchThing):
         return _judge_missing(session, now)
-    pause = _pause_after(answer, unheld=_unheld(session, now, held_s))
+    pause = _pause_after(answer, session.age_s(now), unheld=_unheld(session, now, held_s))
     if isinstance(answer, SessionSnapshot):
         return _judge_snapshot(session, answer, now, pause)
     return _postpone(session, now, pause)
@@ -55,9 +55,10 @@ def _judge_snapshot(
     if closes:
         return Recording(snapshot, session.origin, closes=True)
     if snapshot.is_final:
-        next_poll_at = _next_poll(session, now, SETTLING_POLL)
-        return Recording(snapshot, session.origin, closes=False, next_poll_at=next_poll_at)
+        return Recording(snapshot, session.origin, closes=False, next_poll_at=now + SETTLING_POLL)
     next_poll_at = _next_poll(session, now, pause)
+    if next_poll_at is None:
+        return Postponement(session.pk, None)
     return Recording(
         snapshot, session.origin, closes=False, next_poll_at=next_poll_at, expected_at=session.expected_at(now)
     )
@@ -70,9 +71,11 @@ def _judge_missing(session: OpenSession, now: datetime) -> Postponement:
     return Postponement(session.pk, now + FORGOTTEN_POLL, missing_since=since)
 
 
-def _pause_after(answer: SessionSnapshot | StillRunning | ChecklyError, *, unheld: timedelta) -> timedelta:
+def _pause_after(
+    answer: SessionSnapshot | StillRunning | ChecklyError, age_s: float, *, unheld: timedelta
+) -> timedelta:
     if isinstance(answer, SessionSnapshot):
-        return max(unheld, RUNNING_POLL)
+        return max(unheld, timedelta(seconds=shown_pause_s(age_s)))
     if isinstance(answer, StillRunning):
         return max(unheld, timedelta(seconds=answer.retry_after_s or 0))
     if isinstance(answer, TryLater) and answer.retry_after_s is not None:

@@ -5,6 +5,7 @@ The rules that keep the history whole, whatever arrives in whatever order and ho
 * results are keyed by `check_result_id`, sessions by `check_session_id`; nothing is ever inserted twice;
 * the newest final answer wins; the answer of a running session never undoes a final one, it only fills what is missing;
 * `final_at` is set once;
+* whatever shows a session ends its row of 404s;
 * writing the same answer again changes no row at all.
 """
 
@@ -183,6 +184,7 @@ def _session_row(
         "recorded_at": now,
         "settling_since": now if snapshot.is_final and not recording.closes else None,
         "final_at": now if recording.closes else None,
+        "missing_since": None,
         "next_poll_at": None if recording.closes else recording.next_poll_at,
         "expected_at": None if recording.closes else recording.expected_at or recording.next_poll_at,
         "deadline_at": recording.deadline_at,
@@ -217,6 +219,7 @@ def _session_insert(dialect: str, no_locations: int | None) -> BulkInsert:
         "has_attempts": or_(old.has_attempts, new.has_attempts),
         "settling_since": func.coalesce(old.settling_since, new.settling_since),
         "final_at": final_at,
+        "missing_since": new.missing_since,
         "next_poll_at": case((final_at.is_(None), func.coalesce(new.next_poll_at, old.next_poll_at))),
         "expected_at": case((final_at.is_(None), func.coalesce(new.expected_at, old.expected_at))),
         "deadline_at": func.coalesce(old.deadline_at, new.deadline_at),

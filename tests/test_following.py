@@ -74,6 +74,16 @@ def test_an_unknown_status_is_not_final() -> None:
     assert verdict.next_poll_at is not None
 
 
+@pytest.mark.parametrize(("age_s", "pause_s"), [(1, 1), (100, 10), (3000, 30)])
+def test_a_session_in_an_unknown_status_is_asked_for_the_less_the_older_it_is(age_s: float, pause_s: float) -> None:
+    """Once a second until its deadline would be 3,600 requests for a status that a later version may know."""
+    old = replace(OPEN, recorded_at=NOW - timedelta(seconds=age_s))
+
+    verdict = recorded(judge(old, snapshot(running(status="THINKING")), now=NOW))
+
+    assert verdict.next_poll_at == NOW + timedelta(seconds=pause_s)
+
+
 @pytest.mark.parametrize(
     ("answer", "at_least", "at_most"),
     [
@@ -110,6 +120,15 @@ def test_a_final_answer_past_the_deadline_is_accepted() -> None:
     late = replace(OPEN, deadline_at=NOW, abandoned_at=NOW - timedelta(hours=3))
 
     assert recorded(judge(late, snapshot(session()), now=NOW)).closes
+
+
+def test_a_late_final_answer_that_lacks_a_location_settles_as_any_other() -> None:
+    late = replace(OPEN, deadline_at=NOW, abandoned_at=NOW - LATE_FOR)
+
+    verdict = recorded(judge(late, ONE_MISSING, now=NOW))
+
+    assert verdict.next_poll_at is not None
+    assert verdict.next_poll_at - NOW < timedelta(seconds=10)
 
 
 @pytest.mark.parametrize(
