@@ -26,7 +26,7 @@ from recorder.dimensions import check_keys, location_keys, location_set_keys, ta
 from recorder.models import CheckSession, ContractSurprise, Payload
 from recorder.outcomes import session_outcome
 from recorder.payloads import Malformed, SessionSnapshot
-from recorder.result_store import PlacedResults, record_results
+from recorder.result_store import PlacedResults, mark_partial, record_results
 
 TAKEN_ID: Final = "checkResultId of another session"
 """The surprise that stands for each result left out because its id belongs to a session that was there first."""
@@ -84,6 +84,7 @@ class _Placed(NamedTuple):
     session_pk: int
     status: str
     is_stale: bool
+    is_partial: bool
 
 
 def record_sessions(db: Session, recordings: Sequence[Recording], *, now: datetime) -> Written:
@@ -138,6 +139,7 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     added, elsewhere = record_results(
         db, [PlacedResults(one.session_pk, one.status, one.is_stale, one.snapshot.results) for one in placed], locations
     )
+    mark_partial(db, [one.session_pk for one in placed if one.is_partial or one.snapshot.missing_locations])
     odd = [(one, one.snapshot.surprises + (TAKEN_ID,) * elsewhere[one.session_pk]) for one in placed]
     _count_surprises(db, _not_kept_yet(db, odd), now)
     _upsert_payloads(db, placed, now)
@@ -157,7 +159,12 @@ def _session_rows(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUI
     ids = [snapshot.check_session_id for snapshot in snapshots]
     rows = db.execute(
         select(
-            sessions.c.check_session_id, sessions.c.pk, sessions.c.status, sessions.c.outcome, sessions.c.final_at
+            sessions.c.check_session_id,
+            sessions.c.pk,
+            sessions.c.status,
+            sessions.c.outcome,
+            sessions.c.final_at,
+            sessions.c.is_partial,
         ).where(among(db, sessions.c.check_session_id, ids))
     )
     return {row.check_session_id: row for row in rows}
@@ -231,7 +238,8 @@ def _session_insert(dialect: str, no_locations: int | None) -> BulkInsert:
 
 def _placed(snapshot: SessionSnapshot, rows: Mapping[UUID, Any]) -> _Placed:
     row = rows[snapshot.check_session_id]
-    return _Placed(snapshot, row.pk, row.status, is_stale=row.outcome is not None and not snapshot.is_final)
+    stale = row.outcome is not None and not snapshot.is_final
+    return _Placed(snapshot, row.pk, row.status, stale, row.is_partial)
 
 
 def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> None:
