@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from recorder.errors import BadAnswer, ChecklyError, NoSuchThing, Refused, TryLater
 from recorder.open_sessions import OpenSession
 from recorder.pacing import (
+    CANCELLED_POLL,
     FORGOTTEN_AFTER,
     FORGOTTEN_POLL,
     LATE_FOR,
@@ -88,12 +89,19 @@ def _pause_after(
 def _postpone(session: OpenSession, now: datetime, pause: timedelta) -> Postponement:
     """Ask again later; past the deadline the session is abandoned here, whatever Checkly says of it."""
     if session.is_past_deadline(now):
-        return Postponement(session.pk, now + LATE_POLL, abandoned_at=now, abandoned_reason="timeout")
+        return Postponement(session.pk, now + _late_pause(session, now), abandoned_at=now, abandoned_reason="timeout")
     return Postponement(session.pk, _next_poll(session, now, pause), expected_at=session.expected_at(now))
 
 
 def _next_poll(session: OpenSession, now: datetime, pause: timedelta) -> datetime | None:
-    """When to ask again; an abandoned session hourly for a day, then never."""
+    """When to ask again; an abandoned session for a day, then never."""
     if session.abandoned_at is None:
         return now + pause
-    return now + LATE_POLL if now - session.abandoned_at < LATE_FOR else None
+    return now + _late_pause(session, now) if now - session.abandoned_at < LATE_FOR else None
+
+
+def _late_pause(session: OpenSession, now: datetime) -> timedelta:
+    """An hour; after a cancellation soon, and then each time as long again as it is past its deadline."""
+    if session.deadline_at is None or not session.is_to_be_cancelled(now):
+        return LATE_POLL
+    return min(max(now - session.deadline_at, CANCELLED_POLL), LATE_POLL)

@@ -48,6 +48,10 @@ class OpenSession:
         """Whether its time is over and nobody has said so yet."""
         return self.abandoned_at is None and self.deadline_at is not None and now >= self.deadline_at
 
+    def is_to_be_cancelled(self, now: datetime) -> bool:
+        """Whether Checkly is asked, at each question past the deadline, to cancel it: asking twice is safe."""
+        return self.cancel_on_timeout and self.deadline_at is not None and now >= self.deadline_at
+
     def wait_s(self, now: datetime) -> int:
         """How long Checkly should hold the next answer back, in seconds, 1 to 30."""
         if self.abandoned_at is not None or self.settling_since is not None:

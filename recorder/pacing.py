@@ -19,6 +19,8 @@ FORGOTTEN_AFTER: Final = timedelta(minutes=2)
 """How long a 404 for a known session is tried again before the session counts as gone."""
 FORGOTTEN_POLL: Final = timedelta(seconds=10)
 LATE_POLL: Final = timedelta(hours=1)
+CANCELLED_POLL: Final = timedelta(seconds=10)
+"""How soon an abandoned session is asked for after it was to be cancelled."""
 LATE_FOR: Final = timedelta(hours=24)
 """An abandoned session is still asked for hourly for a day."""
 TROUBLE_POLL: Final = timedelta(seconds=10)

@@ -192,3 +192,18 @@ def test_a_session_that_runs_on_is_expected_at_its_next_milestone() -> None:
 
 def test_the_session_of_the_cases_is_the_factory_s() -> None:
     assert str(OPEN.check_session_id) == some_id("one")
+
+
+def test_a_cancelled_session_is_asked_for_soon_and_then_less_and_less() -> None:
+    """Its CANCELLED is there within seconds; a cancellation that was put off by a 429 is asked for again each time."""
+    late = replace(OPEN, deadline_at=NOW, cancel_on_timeout=True)
+    abandoned = replace(late, abandoned_at=NOW)
+
+    first = postponed(judge(late, TryLater("", reason="rate_limited", retry_after_s=1), now=NOW))
+    later = [postponed(judge(abandoned, StillRunning(), now=NOW + timedelta(seconds=s))) for s in (40, 7200)]
+
+    assert (first.abandoned_reason, first.next_poll_at) == ("timeout", NOW + timedelta(seconds=10))
+    assert later[0].next_poll_at == NOW + timedelta(seconds=80)
+    assert later[1].next_poll_at == NOW + timedelta(hours=3)
+    assert abandoned.is_to_be_cancelled(NOW)
+    assert not OPEN.is_to_be_cancelled(NOW + timedelta(hours=2))
