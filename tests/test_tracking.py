@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from recorder.db import transact
@@ -116,6 +116,24 @@ def test_a_session_that_never_ends_is_abandoned_and_the_others_are_not_kept_wait
 
     assert rows(recorder.engine, "SELECT DISTINCT abandoned_reason FROM check_sessions") == [("timeout",)]
     assert rows(recorder.engine, "SELECT COUNT(next_poll_at) FROM check_sessions") == [(len(started),)]
+
+
+def test_a_cancellation_that_is_refused_stops_nothing(recorder: Harness) -> None:
+    """A key may be allowed to read and not to cancel: sessions are asked for, the circuit stays closed."""
+    recorder.checkly.inject(Fault(kind=FaultKind.NEVER_END, route="trigger"))
+    started = trigger(recorder)
+    with recorder.engine.begin() as connection:
+        connection.execute(text("UPDATE check_sessions SET cancel_on_timeout = true"))
+    recorder.clock.advance(hours=1)
+    refusal = Fault(kind=FaultKind.STATUS, route="cancel", count=len(started), status=403)
+    recorder.checkly.inject(refusal)
+
+    follow(recorder.parts, scope=started)
+
+    requests = recorder.checkly.witness().requests
+    assert requests["cancel"] == len(started)
+    assert recorder.parts.read_circuit.refusal is None
+    assert rows(recorder.engine, "SELECT DISTINCT abandoned_reason FROM check_sessions") == [("timeout",)]
 
 
 def test_a_session_that_checkly_forgot_is_gone(recorder: Harness) -> None:
