@@ -3,15 +3,15 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from recorder.ledger import Reason
-from recorder.models import Check, CheckResult, CheckSession, Fire, LocationSet, Payload, Schedule
+from recorder.models import Check, CheckResult, CheckSession, Fire, LocationSet, Payload, RunLocation, Schedule
 
 RECONCILED = "reconciled"
 
@@ -35,6 +35,31 @@ class AmbiguousFire:
     checks: tuple[KnownCheck, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another fire whose results may be unknown here: its answer was lost too, or its sessions are still followed.
+
+    `checks` is empty when nobody knows what its target stands for.
+    """
+
+    pk: int
+    intent_at: datetime
+    checks: frozenset[UUID]
+    is_answered: bool
+
+    def may_run(self, check_id: UUID) -> bool:
+        """Whether a run of this check may be its doing."""
+        return not self.checks or check_id in self.checks
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedSession:
+    """A session that is still followed: `awaited` are the run locations that have no FINAL here; empty means any."""
+
+    started_at: datetime
+    awaited: frozenset[str]
+
+
 def load_ambiguous(db: Session, *, fire_pk: int | None = None) -> list[AmbiguousFire]:
     """The ambiguous fires that nobody has resolved, oldest first; or the one that is named."""
     query = (
@@ -51,12 +76,53 @@ def load_ambiguous(db: Session, *, fire_pk: int | None = None) -> list[Ambiguous
     ]
 
 
-def known_results(db: Session, ids: Sequence[UUID]) -> set[UUID]:
-    """Which of these results belong to a recorded session; those found by an earlier reconciliation do not."""
+def load_rivals(db: Session, fire: AmbiguousFire, *, within: timedelta) -> list[Rival]:
+    """The other fires of about the same time whose results may be mistaken for those of this one."""
+    open_session = exists().where(CheckSession.fire_pk == Fire.pk, CheckSession.next_poll_at.is_not(None))
+    near = Fire.intent_at.between(fire.intent_at - within, fire.intent_at + within)
+    unsure = Fire.state.in_(("intent", "ambiguous")) | (Fire.state == "triggered") & (
+        Fire.resolved_at.is_not(None) | open_session
+    )
+    return [
+        Rival(
+            rival.pk,
+            cast(datetime, rival.intent_at),
+            frozenset(check.check_id for check in _known_checks(db, rival)),
+            is_answered=rival.state == "triggered" and rival.resolved_at is None,
+        )
+        for rival in db.scalars(select(Fire).where(near, unsure, Fire.pk != fire.pk).order_by(Fire.pk))
+    ]
+
+
+def load_followed(db: Session, check_id: UUID) -> list[FollowedSession]:
+    """The sessions of a check that are still followed."""
+    open_ones = db.execute(
+        select(CheckSession.pk, CheckSession.started_at, LocationSet.run_locations)
+        .join(Check, Check.pk == CheckSession.check_pk)
+        .join(LocationSet, LocationSet.pk == CheckSession.location_set_pk)
+        .where(Check.check_id == check_id, CheckSession.next_poll_at.is_not(None))
+    ).all()
+    return [FollowedSession(one.started_at, _awaited(db, one.pk, json.loads(one.run_locations))) for one in open_ones]
+
+
+def _awaited(db: Session, session_pk: int, locations: Sequence[str]) -> frozenset[str]:
+    arrived = db.scalars(
+        select(RunLocation.name)
+        .join(CheckResult, CheckResult.run_location_pk == RunLocation.pk)
+        .where(CheckResult.session_pk == session_pk, CheckResult.result_type == "FINAL")
+    )
+    return frozenset(locations) - set(arrived)
+
+
+def known_results(db: Session, ids: Sequence[UUID], *, fire_pk: int) -> set[UUID]:
+    """Which of these results are accounted for: by a recorded session, or as evidence of another fire than this."""
     query = (
         select(CheckResult.check_result_id)
         .join(CheckSession, CheckSession.pk == CheckResult.session_pk)
-        .where(CheckResult.check_result_id.in_(ids), CheckSession.origin != RECONCILED)
+        .where(
+            CheckResult.check_result_id.in_(ids),
+            or_(CheckSession.origin != RECONCILED, CheckSession.fire_pk != fire_pk),
+        )
     )
     return set(db.scalars(query))
 

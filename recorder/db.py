@@ -19,7 +19,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from recorder.clock import monotonic
 from recorder.errors import DatabaseError
+from recorder.outage import Outage
 
 BUSY_TIMEOUT_S: Final = 30.0
 """How long a writer on SQLite waits for another one."""
@@ -43,6 +45,8 @@ def open_engine(url: str) -> Engine:
         engine = _sqlite_engine(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql_engine(parsed)
     except ImportError:
         raise DatabaseError('PostgreSQL needs its driver: pip install "checkly-session-recorder[postgres]"') from None
+    outage = Outage(describe(engine), replay_for_s=REPLAY_FOR_S, monotonic=monotonic)
+    engine.update_execution_options(recorder_outage=outage)
     with database_errors(engine), engine.connect():
         return engine
 
@@ -145,10 +149,11 @@ def transact(engine: Engine, work: Callable[[Session], T]) -> T:
     `work` may run several times, so it must touch nothing but the session it is given. Raises DatabaseError when the
     database stays away for `REPLAY_FOR_S` seconds, or at once for anything that replaying does not mend.
     """
+    outage: Outage = engine.get_execution_options()["recorder_outage"]
     with database_errors(engine):
         for attempt in stamina.retry_context(on=is_transient, attempts=None, timeout=REPLAY_FOR_S, wait_max=2.0):
-            with attempt, Session(engine, expire_on_commit=False) as session, session.begin():
-                return work(session)
+            with attempt, outage.watch(is_transient), Session(engine, expire_on_commit=False) as db, db.begin():
+                return work(db)
     raise AssertionError("a retry context returns or raises")
 
 

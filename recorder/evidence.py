@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from recorder.ambiguous import AmbiguousFire, FollowedSession, Rival
 from recorder.check_results import CheckResultEntry
 
 WINDOW_BEFORE: Final = timedelta(seconds=5)
@@ -27,6 +28,56 @@ class Evidence(StrEnum):
     WEAK = "weak"
     """Unknown results in the window, but not so clear."""
     NONE = "none"
+
+
+def results_of(
+    fire: AmbiguousFire,
+    entries: Iterable[CheckResultEntry],
+    *,
+    rivals: Sequence[Rival],
+    followed: Sequence[FollowedSession],
+) -> list[CheckResultEntry]:
+    """Those of a check's unknown results that speak for this fire: a result speaks for one fire only.
+
+    What fits a session that is still followed is most likely its own. Of several fires whose answers were lost, a
+    result belongs to the one that was sent last before it. `rivals` may all run the check, `followed` are its sessions.
+    """
+    lost = [rival for rival in rivals if not rival.is_answered]
+    return [
+        one
+        for one in entries
+        if one.started_at is not None
+        and is_in_window(one.started_at, fire.intent_at)
+        and not any(_fits(one, session) for session in followed)
+        and _sender(one.started_at, fire, lost) == fire.pk
+    ]
+
+
+def may_be_another_s(entries: Iterable[CheckResultEntry], rivals: Sequence[Rival]) -> bool:
+    """Whether some result started when a rival's might have."""
+    return any(
+        one.started_at is not None and is_in_window(one.started_at, rival.intent_at)
+        for one in entries
+        for rival in rivals
+    )
+
+
+def is_in_window(started_at: datetime, intent_at: datetime) -> bool:
+    """Whether a run may come from a trigger that was sent at `intent_at`."""
+    return intent_at - WINDOW_BEFORE <= started_at < intent_at + WINDOW_AFTER
+
+
+def _fits(entry: CheckResultEntry, session: FollowedSession) -> bool:
+    here = not session.awaited or entry.run_location in session.awaited
+    return here and entry.started_at is not None and is_in_window(entry.started_at, session.started_at)
+
+
+def _sender(started_at: datetime, fire: AmbiguousFire, lost: Sequence[Rival]) -> int:
+    """The fire that was sent last before a run; when all were sent after it (clocks differ), the first of them."""
+    able = [(rival.intent_at, rival.pk) for rival in lost if is_in_window(started_at, rival.intent_at)]
+    able.append((fire.intent_at, fire.pk))
+    before = [one for one in able if one[0] <= started_at]
+    return (max(before) if before else min(able))[1]
 
 
 def judge_check(

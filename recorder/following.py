@@ -5,16 +5,17 @@ from datetime import datetime, timedelta
 from recorder.errors import BadAnswer, ChecklyError, NoSuchThing, Refused, TryLater
 from recorder.open_sessions import OpenSession
 from recorder.pacing import (
+    CANCELLED_POLL,
     FORGOTTEN_AFTER,
     FORGOTTEN_POLL,
     LATE_FOR,
     LATE_POLL,
     LONGEST_WAIT_S,
     REFUSED_POLL,
-    RUNNING_POLL,
     SETTLING,
     SETTLING_POLL,
     TROUBLE_POLL,
+    shown_pause_s,
     unheld_pause_s,
 )
 from recorder.payloads import SessionSnapshot, StillRunning
@@ -32,7 +33,7 @@ def judge(
     """
     if isinstance(answer, NoSuchThing):
         return _judge_missing(session, now)
-    pause = _pause_after(answer, unheld=_unheld(session, now, held_s))
+    pause = _pause_after(answer, session.age_s(now), unheld=_unheld(session, now, held_s))
     if isinstance(answer, SessionSnapshot):
         return _judge_snapshot(session, answer, now, pause)
     return _postpone(session, now, pause)
@@ -55,9 +56,10 @@ def _judge_snapshot(
     if closes:
         return Recording(snapshot, session.origin, closes=True)
     if snapshot.is_final:
-        next_poll_at = _next_poll(session, now, SETTLING_POLL)
-        return Recording(snapshot, session.origin, closes=False, next_poll_at=next_poll_at)
+        return Recording(snapshot, session.origin, closes=False, next_poll_at=now + SETTLING_POLL)
     next_poll_at = _next_poll(session, now, pause)
+    if next_poll_at is None:
+        return Postponement(session.pk, None)
     return Recording(
         snapshot, session.origin, closes=False, next_poll_at=next_poll_at, expected_at=session.expected_at(now)
     )
@@ -70,9 +72,11 @@ def _judge_missing(session: OpenSession, now: datetime) -> Postponement:
     return Postponement(session.pk, now + FORGOTTEN_POLL, missing_since=since)
 
 
-def _pause_after(answer: SessionSnapshot | StillRunning | ChecklyError, *, unheld: timedelta) -> timedelta:
+def _pause_after(
+    answer: SessionSnapshot | StillRunning | ChecklyError, age_s: float, *, unheld: timedelta
+) -> timedelta:
     if isinstance(answer, SessionSnapshot):
-        return max(unheld, RUNNING_POLL)
+        return max(unheld, timedelta(seconds=shown_pause_s(age_s)))
     if isinstance(answer, StillRunning):
         return max(unheld, timedelta(seconds=answer.retry_after_s or 0))
     if isinstance(answer, TryLater) and answer.retry_after_s is not None:
@@ -85,12 +89,19 @@ def _pause_after(answer: SessionSnapshot | StillRunning | ChecklyError, *, unhel
 def _postpone(session: OpenSession, now: datetime, pause: timedelta) -> Postponement:
     """Ask again later; past the deadline the session is abandoned here, whatever Checkly says of it."""
     if session.is_past_deadline(now):
-        return Postponement(session.pk, now + LATE_POLL, abandoned_at=now, abandoned_reason="timeout")
+        return Postponement(session.pk, now + _late_pause(session, now), abandoned_at=now, abandoned_reason="timeout")
     return Postponement(session.pk, _next_poll(session, now, pause), expected_at=session.expected_at(now))
 
 
 def _next_poll(session: OpenSession, now: datetime, pause: timedelta) -> datetime | None:
-    """When to ask again; an abandoned session hourly for a day, then never."""
+    """When to ask again; an abandoned session for a day, then never."""
     if session.abandoned_at is None:
         return now + pause
-    return now + LATE_POLL if now - session.abandoned_at < LATE_FOR else None
+    return now + _late_pause(session, now) if now - session.abandoned_at < LATE_FOR else None
+
+
+def _late_pause(session: OpenSession, now: datetime) -> timedelta:
+    """An hour; after a cancellation soon, and then each time as long again as it is past its deadline."""
+    if session.deadline_at is None or not session.is_to_be_cancelled(now):
+        return LATE_POLL
+    return min(max(now - session.deadline_at, CANCELLED_POLL), LATE_POLL)

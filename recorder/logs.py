@@ -5,6 +5,7 @@ import sys
 from typing import Final
 
 import structlog
+from stamina.instrumentation import set_on_retry_hooks
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -30,6 +31,7 @@ def set_up(level: str, *, as_json: bool) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    set_on_retry_hooks([])  # a line for each try, without the database's name: `outage` says it once
     logging.basicConfig(
         stream=sys.stderr, level=max(number, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
     )

@@ -275,6 +275,7 @@ class CheckSession(Base):
     missing_since: Mapped[datetime | None]  # first of an unbroken row of 404s for a session that is known
     abandoned_at: Mapped[datetime | None]
     abandoned_reason: Mapped[str | None]  # timeout | gone
+    is_partial: Mapped[bool] = mapped_column(server_default=false())  # closed while a location had no FINAL
 
 
 class CheckResult(Base):

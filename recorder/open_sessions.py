@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from recorder.dimensions import table_of
@@ -47,6 +47,10 @@ class OpenSession:
     def is_past_deadline(self, now: datetime) -> bool:
         """Whether its time is over and nobody has said so yet."""
         return self.abandoned_at is None and self.deadline_at is not None and now >= self.deadline_at
+
+    def is_to_be_cancelled(self, now: datetime) -> bool:
+        """Whether Checkly is asked, at each question past the deadline, to cancel it: asking twice is safe."""
+        return self.cancel_on_timeout and self.deadline_at is not None and now >= self.deadline_at
 
     def wait_s(self, now: datetime) -> int:
         """How long Checkly should hold the next answer back, in seconds, 1 to 30."""
@@ -113,7 +117,8 @@ def postpone(db: Session, postponements: Iterable[Postponement]) -> None:
             "missing_since": postponement.missing_since,
         }
         if postponement.abandoned_at is not None:
-            values["abandoned_at"] = func.coalesce(_SESSIONS.c.abandoned_at, postponement.abandoned_at)
+            given_up_at = literal(postponement.abandoned_at, _SESSIONS.c.abandoned_at.type)  # else six digits on SQLite
+            values["abandoned_at"] = func.coalesce(_SESSIONS.c.abandoned_at, given_up_at)
             values["abandoned_reason"] = func.coalesce(_SESSIONS.c.abandoned_reason, postponement.abandoned_reason)
         still_open = (_SESSIONS.c.pk == postponement.session_pk) & _SESSIONS.c.final_at.is_(None)
         db.execute(update(_SESSIONS).where(still_open).values(**values))

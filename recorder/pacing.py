@@ -19,10 +19,10 @@ FORGOTTEN_AFTER: Final = timedelta(minutes=2)
 """How long a 404 for a known session is tried again before the session counts as gone."""
 FORGOTTEN_POLL: Final = timedelta(seconds=10)
 LATE_POLL: Final = timedelta(hours=1)
+CANCELLED_POLL: Final = timedelta(seconds=10)
+"""How soon an abandoned session is asked for after it was to be cancelled."""
 LATE_FOR: Final = timedelta(hours=24)
 """An abandoned session is still asked for hourly for a day."""
-RUNNING_POLL: Final = timedelta(seconds=1)
-"""A running session that was shown instead of waited for is asked for again no sooner."""
 TROUBLE_POLL: Final = timedelta(seconds=10)
 REFUSED_POLL: Final = timedelta(minutes=1)
 
@@ -42,6 +42,7 @@ _OVERTIME: Final = 2.0
 _UNHELD_SHARE: Final = 0.1
 """A server that does not hold its answers is asked again after this share of the session's age."""
 _UNHELD_PAUSE_S: Final = 1.0
+_LONGEST_SHOWN_PAUSE_S: Final = 30.0
 _RECOVERY_S: Final = 600.0
 """Seconds in which a rate that was cut to nothing would be whole again."""
 _LEAST_SHARE: Final = 0.05
@@ -118,6 +119,14 @@ def unheld_pause_s(age_s: float, *, left_s: float) -> float:
     0.0 after a wait that was kept. A server that answers at once would else be asked several times a second.
     """
     return min(max(left_s, 0.0), max(_UNHELD_PAUSE_S, age_s * _UNHELD_SHARE))
+
+
+def shown_pause_s(age_s: float) -> float:
+    """When to ask again after an answer that shows the session without an end, in seconds: 1 to 30, a tenth of its age.
+
+    It was shown instead of waited for, perhaps in a status that this recorder does not know and that never changes.
+    """
+    return min(max(_UNHELD_PAUSE_S, age_s * _UNHELD_SHARE), _LONGEST_SHOWN_PAUSE_S)
 
 
 @dataclass(slots=True)

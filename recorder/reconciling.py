@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Final
 from uuid import NAMESPACE_OID, uuid5
 
@@ -16,12 +15,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from recorder import ambiguous
-from recorder.ambiguous import AmbiguousFire, KnownCheck
+from recorder.ambiguous import AmbiguousFire, KnownCheck, Rival
 from recorder.check_results import CheckResultEntry
 from recorder.clock import Clock, utc_now
 from recorder.db import transact
 from recorder.errors import ChecklyError, UsageError
-from recorder.evidence import WINDOW_AFTER, WINDOW_BEFORE, Evidence, judge_check
+from recorder.evidence import WINDOW_AFTER, Evidence, is_in_window, judge_check, may_be_another_s, results_of
 from recorder.payloads import ResultSnapshot, SessionSnapshot
 from recorder.store import Recording, record_sessions
 from recorder.wiring import Parts
@@ -43,6 +42,15 @@ class Finding:
     note: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """What the results of one check say; `may_be_followed`: others may belong to sessions that are still followed."""
+
+    evidence: Evidence
+    results: int
+    may_be_followed: bool
+
+
 def reconcile(parts: Parts, *, fire_pk: int | None = None) -> list[Finding]:
     """Look for evidence of every unresolved ambiguous fire, or of one.
 
@@ -62,35 +70,55 @@ def resolve(engine: Engine, fire_pk: int, *, ran: bool, who: str, now: Clock = u
 
 def _reconcile_one(parts: Parts, fire: AmbiguousFire) -> Finding:
     now = parts.now()
-    found: list[tuple[KnownCheck, list[CheckResultEntry], Evidence]] = []
+    fetched: list[tuple[KnownCheck, list[CheckResultEntry]]] = []
     notes = [] if fire.checks else ["no check is known for its target: look at Checkly"]
     for check in fire.checks:
         try:
-            entries = _fetch(parts, fire, check)
+            fetched.append((check, _fetch(parts, fire, check)))
         except ChecklyError as error:
             parts.budget.heed(error)
             parts.results_budget.heed(error)
             notes.append(str(error))
-            continue
-        ids = [one.check_result_id for one in entries]
-        known = transact(parts.engine, partial(ambiguous.known_results, ids=ids))
-        unknown = [one for one in entries if one.check_result_id not in known and _in_window(one, fire)]
-        evidence = judge_check(
-            unknown, intent_at=fire.intent_at, locations=check.locations, neighbours=_starts(entries, unknown)
-        )
-        found.append((check, unknown, evidence))
+    weighed = transact(parts.engine, lambda db: _weigh_and_write(db, fire, fetched, now))
+    if any(one.may_be_followed for one in weighed):
+        notes.append("sessions of its checks are still followed: reconcile again when they are over")
     if now < fire.intent_at + WINDOW_AFTER:
         notes.append(f"the search is complete at {fire.intent_at + WINDOW_AFTER:%H:%M:%S} UTC, reconcile again then")
-    best = max((evidence for _, _, evidence in found), key=_ORDER.index, default=Evidence.NONE)
-    recordings = [_recording(fire, check, entries) for check, entries, _ in found if entries]
-
-    def write(db: Session) -> None:
-        record_sessions(db, recordings, now=now)
-        ambiguous.note_evidence(db, fire.pk, best, now=now)
-
-    transact(parts.engine, write)
-    results = sum(len(entries) for _, entries, _ in found)
+    best = max((one.evidence for one in weighed), key=_ORDER.index, default=Evidence.NONE)
+    results = sum(one.results for one in weighed)
     return Finding(fire.pk, fire.schedule, fire.intent_at, best, results, "; ".join(notes) or None)
+
+
+def _weigh_and_write(
+    db: Session, fire: AmbiguousFire, fetched: Sequence[tuple[KnownCheck, list[CheckResultEntry]]], now: datetime
+) -> list[_Weighed]:
+    """Judge what was fetched and store it; in one transaction, so that no result is taken by two fires."""
+    rivals = ambiguous.load_rivals(db, fire, within=2 * WINDOW_AFTER)
+    weighed: list[_Weighed] = []
+    for check, entries in fetched:
+        mine, one = _weigh(db, fire, check, entries, [rival for rival in rivals if rival.may_run(check.check_id)])
+        if mine:
+            record_sessions(db, [_recording(fire, check, mine)], now=now)
+        weighed.append(one)
+    best = max((one.evidence for one in weighed), key=_ORDER.index, default=Evidence.NONE)
+    ambiguous.note_evidence(db, fire.pk, best, now=now)
+    return weighed
+
+
+def _weigh(
+    db: Session, fire: AmbiguousFire, check: KnownCheck, entries: Sequence[CheckResultEntry], rivals: Sequence[Rival]
+) -> tuple[list[CheckResultEntry], _Weighed]:
+    """Which results of one check speak for the fire, and how clearly."""
+    known = ambiguous.known_results(db, [one.check_result_id for one in entries], fire_pk=fire.pk)
+    unknown = [one for one in entries if one.check_result_id not in known]
+    followed = ambiguous.load_followed(db, check.check_id)
+    mine = results_of(fire, unknown, rivals=rivals, followed=followed)
+    evidence = judge_check(mine, intent_at=fire.intent_at, locations=check.locations, neighbours=_starts(entries, mine))
+    if evidence is Evidence.STRONG and may_be_another_s(mine, rivals):
+        evidence = Evidence.WEAK
+    near = any(is_in_window(one.started_at, fire.intent_at - WINDOW_AFTER) for one in followed)
+    may_be_followed = near or any(is_in_window(one.started_at, fire.intent_at) for one in followed)
+    return mine, _Weighed(evidence, len(mine), may_be_followed)
 
 
 def _fetch(parts: Parts, fire: AmbiguousFire, check: KnownCheck) -> list[CheckResultEntry]:
@@ -113,11 +141,6 @@ def _fetch(parts: Parts, fire: AmbiguousFire, check: KnownCheck) -> list[CheckRe
 def _may_ask(parts: Parts) -> bool:
     """Wait for a turn in both budgets; False when the process stops."""
     return parts.results_budget.take_for_read(parts.stop) and parts.budget.take_for_read(parts.stop)
-
-
-def _in_window(entry: CheckResultEntry, fire: AmbiguousFire) -> bool:
-    start, end = fire.intent_at - WINDOW_BEFORE, fire.intent_at + WINDOW_AFTER
-    return entry.started_at is not None and start <= entry.started_at < end
 
 
 def _starts(entries: Iterable[CheckResultEntry], unknown: Sequence[CheckResultEntry]) -> dict[str, list[datetime]]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from recorder.bulk import BulkInsert, among
 from recorder.dimensions import table_of, upserting_for
-from recorder.models import CheckResult
+from recorder.models import CheckResult, CheckSession, LocationSetMember
 from recorder.outcomes import Outcome, result_outcome
 from recorder.payloads import ResultSnapshot
 
@@ -69,6 +69,21 @@ def record_results(
     _correct_stored(db, placed, corrections)
     elsewhere = Counter[int]() if written == len(fresh) + len(gaps) else _taken_ids(db, fresh + gaps)
     return added - elsewhere.total(), elsewhere
+
+
+def mark_partial(db: Session, session_pks: Sequence[int]) -> None:
+    """Write of each of these sessions whether it is closed and has fewer FINALs than run locations.
+
+    By all that is stored, with the rule that `SessionSnapshot.missing_locations` has for one answer.
+    """
+    sessions, results, members = table_of(CheckSession), table_of(CheckResult), table_of(LocationSetMember)
+    mine = (results.c.session_pk == sessions.c.pk) & (results.c.result_type == "FINAL")
+    finals = select(func.count()).select_from(results).where(mine).scalar_subquery()
+    expected = members.c.location_set_pk == sessions.c.location_set_pk
+    locations = select(func.count()).select_from(members).where(expected).scalar_subquery()
+    partial = sessions.c.final_at.is_not(None) & (finals < locations)
+    if session_pks:
+        db.execute(update(sessions).where(among(db, sessions.c.pk, session_pks)).values(is_partial=partial))
 
 
 def _taken_ids(db: Session, rows: Sequence[Mapping[str, Any]]) -> Counter[int]:

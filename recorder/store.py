@@ -5,6 +5,7 @@ The rules that keep the history whole, whatever arrives in whatever order and ho
 * results are keyed by `check_result_id`, sessions by `check_session_id`; nothing is ever inserted twice;
 * the newest final answer wins; the answer of a running session never undoes a final one, it only fills what is missing;
 * `final_at` is set once;
+* whatever shows a session ends its row of 404s;
 * writing the same answer again changes no row at all.
 """
 
@@ -25,7 +26,7 @@ from recorder.dimensions import check_keys, location_keys, location_set_keys, ta
 from recorder.models import CheckSession, ContractSurprise, Payload
 from recorder.outcomes import session_outcome
 from recorder.payloads import Malformed, SessionSnapshot
-from recorder.result_store import PlacedResults, record_results
+from recorder.result_store import PlacedResults, mark_partial, record_results
 
 TAKEN_ID: Final = "checkResultId of another session"
 """The surprise that stands for each result left out because its id belongs to a session that was there first."""
@@ -83,6 +84,7 @@ class _Placed(NamedTuple):
     session_pk: int
     status: str
     is_stale: bool
+    is_partial: bool
 
 
 def record_sessions(db: Session, recordings: Sequence[Recording], *, now: datetime) -> Written:
@@ -137,6 +139,7 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     added, elsewhere = record_results(
         db, [PlacedResults(one.session_pk, one.status, one.is_stale, one.snapshot.results) for one in placed], locations
     )
+    mark_partial(db, [one.session_pk for one in placed if one.is_partial or one.snapshot.missing_locations])
     odd = [(one, one.snapshot.surprises + (TAKEN_ID,) * elsewhere[one.session_pk]) for one in placed]
     _count_surprises(db, _not_kept_yet(db, odd), now)
     _upsert_payloads(db, placed, now)
@@ -156,7 +159,12 @@ def _session_rows(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUI
     ids = [snapshot.check_session_id for snapshot in snapshots]
     rows = db.execute(
         select(
-            sessions.c.check_session_id, sessions.c.pk, sessions.c.status, sessions.c.outcome, sessions.c.final_at
+            sessions.c.check_session_id,
+            sessions.c.pk,
+            sessions.c.status,
+            sessions.c.outcome,
+            sessions.c.final_at,
+            sessions.c.is_partial,
         ).where(among(db, sessions.c.check_session_id, ids))
     )
     return {row.check_session_id: row for row in rows}
@@ -183,6 +191,7 @@ def _session_row(
         "recorded_at": now,
         "settling_since": now if snapshot.is_final and not recording.closes else None,
         "final_at": now if recording.closes else None,
+        "missing_since": None,
         "next_poll_at": None if recording.closes else recording.next_poll_at,
         "expected_at": None if recording.closes else recording.expected_at or recording.next_poll_at,
         "deadline_at": recording.deadline_at,
@@ -217,6 +226,7 @@ def _session_insert(dialect: str, no_locations: int | None) -> BulkInsert:
         "has_attempts": or_(old.has_attempts, new.has_attempts),
         "settling_since": func.coalesce(old.settling_since, new.settling_since),
         "final_at": final_at,
+        "missing_since": new.missing_since,
         "next_poll_at": case((final_at.is_(None), func.coalesce(new.next_poll_at, old.next_poll_at))),
         "expected_at": case((final_at.is_(None), func.coalesce(new.expected_at, old.expected_at))),
         "deadline_at": func.coalesce(old.deadline_at, new.deadline_at),
@@ -228,7 +238,8 @@ def _session_insert(dialect: str, no_locations: int | None) -> BulkInsert:
 
 def _placed(snapshot: SessionSnapshot, rows: Mapping[UUID, Any]) -> _Placed:
     row = rows[snapshot.check_session_id]
-    return _Placed(snapshot, row.pk, row.status, is_stale=row.outcome is not None and not snapshot.is_final)
+    stale = row.outcome is not None and not snapshot.is_final
+    return _Placed(snapshot, row.pk, row.status, stale, row.is_partial)
 
 
 def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> None:

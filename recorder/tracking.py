@@ -21,7 +21,7 @@ from recorder.checkly import ChecklyClient
 from recorder.circuit import Circuit
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
-from recorder.errors import BadAnswer, ChecklyError, DatabaseError, RecorderError
+from recorder.errors import BadAnswer, ChecklyError, DatabaseError, NoSuchThing, RecorderError, Refused
 from recorder.following import Answer, judge
 from recorder.open_sessions import OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
 from recorder.pacing import LATE_POLL
@@ -180,9 +180,8 @@ class Tracker:
 
     def _ask(self, client: ChecklyClient, session: OpenSession) -> Answer:
         try:
-            wants_cancel = session.cancel_on_timeout and session.is_past_deadline(self._now())
-            if wants_cancel and self._budget.take_for_read(self._stop):
-                client.cancel_session(session.check_session_id)
+            if session.is_to_be_cancelled(self._now()) and self._budget.take_for_read(self._stop):
+                self._cancel(client, session)
             answer = client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
         except ChecklyError as error:
             self._budget.heed(error)
@@ -191,6 +190,16 @@ class Tracker:
             return error
         self._circuit.heed(None)
         return answer
+
+    def _cancel(self, client: ChecklyClient, session: OpenSession) -> None:
+        """Ask Checkly to cancel; a refusal is said and the session asked for all the same.
+
+        Raises TryLater and NotSent: then it is asked for later, and cancelled again then.
+        """
+        try:
+            client.cancel_session(session.check_session_id)
+        except (Refused, NoSuchThing, BadAnswer) as error:
+            log.warning("a session was not cancelled", session=str(session.check_session_id), error=str(error))
 
     def _write(self) -> None:
         while not (self._closed.is_set() and self._outbox.empty()):

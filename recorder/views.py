@@ -31,7 +31,8 @@ VIEWS: Final[dict[str, str]] = {
                s.started_at, s.stopped_at, s.time_elapsed_ms, s.run_source, ls.run_locations, s.has_attempts,
                s.excluded, s.recorded_at, s.final_at, s.next_poll_at, s.abandoned_at, s.abandoned_reason,
                c.link || '/check-sessions/' || {uuid:s.check_session_id} AS check_session_link,
-               {run_day:s.started_at} AS run_day, {run_hour:s.started_at} AS run_hour, {run_dow:s.started_at} AS run_dow
+               {run_day:s.started_at} AS run_day, {run_hour:s.started_at} AS run_hour,
+               {run_dow:s.started_at} AS run_dow, s.is_partial
         FROM check_sessions s
         JOIN checks c ON c.pk = s.check_pk
         JOIN location_sets ls ON ls.pk = s.location_set_pk

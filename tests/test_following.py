@@ -74,6 +74,16 @@ def test_an_unknown_status_is_not_final() -> None:
     assert verdict.next_poll_at is not None
 
 
+@pytest.mark.parametrize(("age_s", "pause_s"), [(1, 1), (100, 10), (3000, 30)])
+def test_a_session_in_an_unknown_status_is_asked_for_the_less_the_older_it_is(age_s: float, pause_s: float) -> None:
+    """Once a second until its deadline would be 3,600 requests for a status that a later version may know."""
+    old = replace(OPEN, recorded_at=NOW - timedelta(seconds=age_s))
+
+    verdict = recorded(judge(old, snapshot(running(status="THINKING")), now=NOW))
+
+    assert verdict.next_poll_at == NOW + timedelta(seconds=pause_s)
+
+
 @pytest.mark.parametrize(
     ("answer", "at_least", "at_most"),
     [
@@ -110,6 +120,15 @@ def test_a_final_answer_past_the_deadline_is_accepted() -> None:
     late = replace(OPEN, deadline_at=NOW, abandoned_at=NOW - timedelta(hours=3))
 
     assert recorded(judge(late, snapshot(session()), now=NOW)).closes
+
+
+def test_a_late_final_answer_that_lacks_a_location_settles_as_any_other() -> None:
+    late = replace(OPEN, deadline_at=NOW, abandoned_at=NOW - LATE_FOR)
+
+    verdict = recorded(judge(late, ONE_MISSING, now=NOW))
+
+    assert verdict.next_poll_at is not None
+    assert verdict.next_poll_at - NOW < timedelta(seconds=10)
 
 
 @pytest.mark.parametrize(
@@ -173,3 +192,18 @@ def test_a_session_that_runs_on_is_expected_at_its_next_milestone() -> None:
 
 def test_the_session_of_the_cases_is_the_factory_s() -> None:
     assert str(OPEN.check_session_id) == some_id("one")
+
+
+def test_a_cancelled_session_is_asked_for_soon_and_then_less_and_less() -> None:
+    """Its CANCELLED is there within seconds; a cancellation that was put off by a 429 is asked for again each time."""
+    late = replace(OPEN, deadline_at=NOW, cancel_on_timeout=True)
+    abandoned = replace(late, abandoned_at=NOW)
+
+    first = postponed(judge(late, TryLater("", reason="rate_limited", retry_after_s=1), now=NOW))
+    later = [postponed(judge(abandoned, StillRunning(), now=NOW + timedelta(seconds=s))) for s in (40, 7200)]
+
+    assert (first.abandoned_reason, first.next_poll_at) == ("timeout", NOW + timedelta(seconds=10))
+    assert later[0].next_poll_at == NOW + timedelta(seconds=80)
+    assert later[1].next_poll_at == NOW + timedelta(hours=3)
+    assert abandoned.is_to_be_cancelled(NOW)
+    assert not OPEN.is_to_be_cancelled(NOW + timedelta(hours=2))

@@ -21,7 +21,7 @@ LAYERS = {
     "files": "spool lock",
     "pace": "circuit budget pacing clocks",
     "waist": "session_files payloads json_fields models views",
-    "engine": "db",
+    "engine": "db outage",
     "configuration": (
         "starter config config_warnings config_problems config_sources toml_places settings config_fields durations"
     ),

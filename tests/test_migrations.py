@@ -19,7 +19,7 @@ from sqlalchemy import Engine, inspect, text
 from recorder import db, views
 from recorder.errors import DatabaseError
 from recorder.models import Base
-from tests.factories import dump, record, rows, session
+from tests.factories import dump, record, result, rows, session, some_id
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = str(ScriptDirectory(str(ROOT / "migrations")).get_current_head())
@@ -166,6 +166,16 @@ def test_rows_survive_the_rebuilding_of_the_table_they_point_at(engine: Engine, 
     ]
     with pytest.raises(DatabaseError, match="newer than this recorder knows"):
         db.upgrade(engine)
+
+
+def test_sessions_of_an_older_recorder_are_flagged_where_a_location_is_missing(engine: Engine) -> None:
+    record(engine, session("whole"), session("partial", [result("partial", "us-east-1")]))
+    alembic(engine, "downgrade", "0003")
+
+    db.upgrade(engine)
+
+    flagged = rows(engine, "SELECT check_session_id FROM session_history WHERE is_partial")
+    assert flagged == [(some_id("partial"),)]
 
 
 def test_down_and_up_again_leaves_nothing_behind(engine: Engine) -> None:

@@ -15,6 +15,11 @@ from recorder.simulator.faults import Fault, FaultKind
 from tests.factories import rows
 from tests.recording import Harness, harness
 
+STAND_INS_WITHOUT_RESULTS = (
+    "SELECT COUNT(*) FROM check_sessions s WHERE origin = 'reconciled' "
+    "AND NOT EXISTS (SELECT 1 FROM check_results r WHERE r.session_pk = s.pk)"
+)
+
 
 @pytest.fixture
 def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
@@ -28,10 +33,10 @@ def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
         yield made
 
 
-def lose_an_answer(recorder: Harness) -> int:
-    """Trigger, act, reset: the fire's number."""
+def lose_an_answer(recorder: Harness, kind: FaultKind = FaultKind.RESET_AFTER) -> int:
+    """Trigger, act (or not), reset: the fire's number."""
     recorder.clock.follow_life()
-    recorder.checkly.inject(Fault(kind=FaultKind.RESET_AFTER, route="trigger"))
+    recorder.checkly.inject(Fault(kind=kind, route="trigger"))
     plan = recorder.parts.plans()["prod"]
     sent = recorder.triggering.trigger_now(plan.target, follow=recorder.follow, schedule="prod", origin="manual")
     assert sent.state == "ambiguous"
@@ -75,6 +80,37 @@ def test_a_trigger_that_never_arrived_leaves_no_evidence(recorder: Harness) -> N
 
     assert (finding.evidence, finding.results) == (Evidence.NONE, 0)
     assert finding.note is not None
+
+
+def test_one_run_is_evidence_for_one_of_two_fires_and_never_strong(recorder: Harness) -> None:
+    """Two triggers of the same target lost their answers, and only the second one ran."""
+    never_ran, ran = lose_an_answer(recorder, FaultKind.RESET_BEFORE), lose_an_answer(recorder)
+
+    findings = {one.fire_pk: (one.evidence, one.results > 0) for one in reconcile(recorder.parts)}
+    again = {one.fire_pk: (one.evidence, one.results > 0) for one in reconcile(recorder.parts)}
+
+    assert findings == again == {never_ran: (Evidence.NONE, False), ran: (Evidence.WEAK, True)}
+    assert rows(recorder.engine, "SELECT DISTINCT fire_pk FROM check_sessions WHERE origin = 'reconciled'") == [(ran,)]
+    assert rows(recorder.engine, "SELECT what FROM contract_surprises") == []
+    assert rows(recorder.engine, STAND_INS_WITHOUT_RESULTS) == [(0,)]
+
+
+def test_results_of_a_session_that_is_still_followed_speak_for_no_lost_trigger(recorder: Harness) -> None:
+    """They are at Checkly, and here they are not yet: taken as evidence they would be missing from their session."""
+    lost = lose_an_answer(recorder, FaultKind.RESET_BEFORE)
+    plan = recorder.parts.plans()["prod"]
+    sent = recorder.triggering.trigger_now(plan.target, follow=recorder.follow, schedule="prod", origin="manual")
+
+    [while_open] = reconcile(recorder.parts)
+    follow(recorder.parts, scope=sent.sessions)
+    [afterwards] = reconcile(recorder.parts)
+
+    assert [(one.fire_pk, one.evidence) for one in (while_open, afterwards)] == [(lost, Evidence.NONE)] * 2
+    assert "still followed" in str(while_open.note)
+    assert "still followed" not in str(afterwards.note)
+    assert rows(recorder.engine, "SELECT COUNT(*) FROM check_sessions WHERE origin = 'reconciled' OR is_partial") == [
+        (0,)
+    ]
 
 
 @pytest.mark.parametrize(("ran", "state"), [(True, "triggered"), (False, "missed")])

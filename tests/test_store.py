@@ -79,6 +79,35 @@ def test_a_running_session_becomes_final_once(engine: Engine) -> None:
     assert str(finals[0][0]).startswith("2026-11-18 12:05:00")
 
 
+def test_a_session_closed_while_a_location_is_missing_is_flagged_until_its_result_arrives(engine: Engine) -> None:
+    """Whether the late result comes with the others, alone, or with an answer from while the session ran."""
+    names = ("together", "alone", "stale")
+    here, there = ([result(name, location) for name in names] for location in ("eu-central-1", "us-east-1"))
+    record(engine, *(session(name, [one]) for name, one in zip(names, here, strict=True)), session("whole"))
+    flagged = rows(engine, "SELECT COUNT(*) FROM session_history WHERE is_partial")
+
+    late = session("together"), session("alone", [there[1]]), running("stale") | {"results": [there[2]]}
+    record(engine, *late, now=LATER)
+
+    assert flagged == [(3,)]
+    assert rows(engine, "SELECT COUNT(*) FROM session_history WHERE is_partial") == [(0,)]
+
+
+def test_an_open_session_and_a_retry_that_moved_are_not_partial(engine: Engine) -> None:
+    record(engine, session("open", [result("open", "eu-central-1")]), closes=False)
+    record(engine, session("moved", [result("moved", "us-east-1")], runLocations=["eu-central-1"]))
+
+    assert rows(engine, "SELECT COUNT(*) FROM session_history WHERE NOT is_partial") == [(2,)]
+
+
+def test_an_older_answer_with_fewer_results_does_not_make_a_session_partial(engine: Engine) -> None:
+    record(engine, session())
+
+    record(engine, session(results=[result("one", "eu-central-1")]), now=LATER)
+
+    assert rows(engine, "SELECT COUNT(*) FROM session_history WHERE is_partial") == [(0,)]
+
+
 def test_a_session_twice_in_one_batch_is_one_row(engine: Engine) -> None:
     written = record(engine, running(), session(), running())
 

@@ -1,25 +1,41 @@
 """Open sessions are followed to their end, through every kind of bad weather, and taken up again after a restart."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from recorder.db import transact
+from recorder.errors import NoSuchThing
+from recorder.following import Answer
 from recorder.foreground import follow
 from recorder.materialising import Follow
 from recorder.open_sessions import awaited_count, claim_open_sessions, postpone, release, resume
-from recorder.pacing import LEASE
+from recorder.pacing import LATE_FOR, LEASE
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.store import Postponement
 from recorder.targets import Target
-from tests.factories import NOW, open_session, record, rows, session
+from recorder.tracking import Fetched, write_answers
+from tests.factories import NOW, open_session, record, rows, running, session, snapshot
 from tests.recording import Harness, harness
 
 CRITICAL = Target((("critical",),))
+
+
+def answer_all(engine: Engine, answer: Answer, now: datetime) -> int:
+    """Give every session that is due at this moment the same answer; how many were due."""
+
+    def work(db: Session) -> int:
+        claimed = claim_open_sessions(db, now=now, limit=10)
+        if claimed:
+            write_answers(db, [Fetched(one, answer, now, held_s=0.1) for one in claimed])
+        return len(claimed)
+
+    return transact(engine, work)
 
 
 @pytest.fixture
@@ -102,6 +118,24 @@ def test_a_session_that_never_ends_is_abandoned_and_the_others_are_not_kept_wait
     assert rows(recorder.engine, "SELECT COUNT(next_poll_at) FROM check_sessions") == [(len(started),)]
 
 
+def test_a_cancellation_that_is_refused_stops_nothing(recorder: Harness) -> None:
+    """A key may be allowed to read and not to cancel: sessions are asked for, the circuit stays closed."""
+    recorder.checkly.inject(Fault(kind=FaultKind.NEVER_END, route="trigger"))
+    started = trigger(recorder)
+    with recorder.engine.begin() as connection:
+        connection.execute(text("UPDATE check_sessions SET cancel_on_timeout = true"))
+    recorder.clock.advance(hours=1)
+    refusal = Fault(kind=FaultKind.STATUS, route="cancel", count=len(started), status=403)
+    recorder.checkly.inject(refusal)
+
+    follow(recorder.parts, scope=started)
+
+    requests = recorder.checkly.witness().requests
+    assert requests["cancel"] == len(started)
+    assert recorder.parts.read_circuit.refusal is None
+    assert rows(recorder.engine, "SELECT DISTINCT abandoned_reason FROM check_sessions") == [("timeout",)]
+
+
 def test_a_session_that_checkly_forgot_is_gone(recorder: Harness) -> None:
     recorder.checkly.inject(Fault(kind=FaultKind.FORGET, route="trigger"))
     started = trigger(recorder)
@@ -148,3 +182,37 @@ def test_a_postponement_that_comes_late_does_not_reopen_a_final_session(engine: 
     transact(engine, lambda db: postpone(db, [Postponement(held.pk, NOW)]))
 
     assert rows(engine, "SELECT COUNT(next_poll_at), COUNT(final_at) FROM check_sessions") == [(0, 1)]
+
+
+def test_a_session_whose_status_stays_unknown_is_asked_hourly_for_a_day_and_never_again(engine: Engine) -> None:
+    """Checkly answers 200 each time: the lease of the last question must not bring it back."""
+    open_session(engine)
+    thinking = snapshot(running(status="THINKING"))
+    late = [NOW + timedelta(hours=1, minutes=minute) for minute in range(0, 27 * 60, 5)]
+
+    asked = [now for now in late if answer_all(engine, thinking, now)]
+
+    assert len(asked) == 1 + LATE_FOR // timedelta(hours=1)
+    assert asked[-1] == NOW + timedelta(hours=1) + LATE_FOR
+    assert rows(engine, "SELECT status, next_poll_at, final_at FROM check_sessions") == [("THINKING", None, None)]
+
+
+def test_an_answer_between_two_404s_begins_the_two_minutes_anew(engine: Engine) -> None:
+    """Two single 404s, ten minutes apart, are two short outages and no session that is gone."""
+    open_session(engine)
+    not_found = NoSuchThing("", reason="not_found", http_status=404)
+    answers: list[tuple[int, Answer]] = [(0, not_found), (11, snapshot(running())), (600, not_found)]
+
+    asked = [answer_all(engine, answer, NOW + timedelta(seconds=second)) for second, answer in answers]
+
+    assert asked == [1, 1, 1]
+    assert rows(engine, "SELECT abandoned_reason, next_poll_at IS NULL FROM check_sessions") == [(None, False)]
+
+
+def test_the_moment_of_giving_up_has_milliseconds_as_every_time(sqlite_engine: Engine) -> None:
+    open_session(sqlite_engine)
+    at = NOW + timedelta(hours=1, microseconds=123_456)
+
+    answer_all(sqlite_engine, snapshot(running()), at)
+
+    assert rows(sqlite_engine, "SELECT abandoned_at FROM check_sessions") == [("2026-11-18 13:00:00.123",)]
