@@ -17,7 +17,7 @@ _NEEDS_QUOTES: Final = re.compile('[",\r\n]')
 _TEXT: Final = frozenset(
     (
         "check_id check_name check_type check_session_id run_location run_locations origin schedule status outcome "
-        "run_source link"
+        "run_source link reason created_by"
     ).split()
 )
 
@@ -37,7 +37,7 @@ def _writer(column: str) -> Callable[["pd.Series[Any]"], Iterable[str]]:
         return _instants
     if column == "day":
         return _days
-    if column.endswith(("_rate", "_low", "_high")):
+    if column.endswith(("_rate", "_low", "_high")) or column == "pass_rate_adjusted":
         return _ratios
     if column.endswith("_ms"):
         return _milliseconds

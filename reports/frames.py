@@ -31,7 +31,8 @@ class History:
     statistic, (started_at, check_session_id); `position` is its place, `in_rates` says that its results count
     (finished, not excluded, not reconciled). `results`: one row per run location of each session in the rates;
     `outcome` is PASS, DEGRADED, FAIL, VOID or MISSING. `previous` (index PAIR): `failed`, how the last rated result
-    before the window ended, for pairs that failed in it. `fires`: origin, state, instants.
+    before the window ended, for pairs that failed in it. `fires`: schedule, origin, state, instants. `exclusions`: what
+    a person took out of the adjusted figures (`history_exclusions`).
     """
 
     window: Window
@@ -42,6 +43,7 @@ class History:
     results: pd.DataFrame
     previous: pd.DataFrame
     fires: pd.DataFrame
+    exclusions: pd.DataFrame
 
 
 def rated(frame: pd.DataFrame) -> pd.DataFrame:

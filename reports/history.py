@@ -23,6 +23,7 @@ from recorder.models import (
 )
 from recorder.outcomes import Outcome
 from reports.frames import MISSING, OUTCOMES, PAIR, History
+from reports.history_exclusions import load_exclusions
 from reports.windows import Window
 
 LOOK_BACK: Final = timedelta(days=35)
@@ -46,6 +47,7 @@ def load_history(engine: Engine, window: Window) -> History:
             results=load_results(connection, window, sessions),
             previous=load_previous(connection, window),
             fires=load_fires(connection, window),
+            exclusions=load_exclusions(connection, window),
         )
 
 
@@ -185,12 +187,13 @@ def load_location_sets(connection: Connection, window: Window) -> "pd.Series[Any
 
 
 def load_fires(connection: Connection, window: Window) -> pd.DataFrame:
-    """How many due instants of the window ended in each state: origin, state, instants (a gap row stands for many)."""
+    """How the due instants of the window ended, a gap row being many of them: schedule, origin, state, instants."""
+    instants = func.sum(func.coalesce(Fire.gap_count, 1)).label("instants")
     query = (
-        select(Fire.origin, Fire.state, func.sum(func.coalesce(Fire.gap_count, 1)).label("instants"))
+        select(Schedule.name.label("schedule"), Fire.origin, Fire.state, instants)
+        .outerjoin(Schedule, Schedule.pk == Fire.schedule_pk)
         .where(Fire.scheduled_for >= window.start, Fire.scheduled_for < window.end)
-        .group_by(Fire.origin, Fire.state)
-        .order_by(Fire.origin, Fire.state)
+        .group_by(Schedule.name, Fire.origin, Fire.state)
     )
     return _frame(connection, query, {"instants": "int64"})
 

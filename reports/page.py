@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reports import wording
 from reports.check_section import CheckSection, check_section
 from reports.elapsed_section import ElapsedSection, elapsed_section
+from reports.exclusion_section import ExclusionSection, exclusion_section
 from reports.flaky_section import FlakySection, flaky_section
 from reports.headline import headline, moment, title, window_lines
 from reports.report import Report
@@ -46,6 +47,7 @@ class Page:
     checks: CheckSection
     flaky: FlakySection
     elapsed: ElapsedSection
+    exclusions: ExclusionSection
 
 
 def describe(report: Report) -> Page:
@@ -65,6 +67,7 @@ def describe(report: Report) -> Page:
         checks=check_section(report),
         flaky=flaky_section(report),
         elapsed=elapsed_section(report),
+        exclusions=exclusion_section(report),
     )
 
 

@@ -10,7 +10,7 @@ from reports.windows import Window
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The first six frames are the CSV files (`tables.COLUMNS`), named rows in their final order.
+    """The first seven frames are the CSV files (`tables.COLUMNS`), named rows in their final order.
 
     `check_days` (index check_id, day): rated and failed sessions, for the strips on the page.
     """
@@ -22,5 +22,12 @@ class Report:
     daily: pd.DataFrame
     elapsed: pd.DataFrame
     sessions: pd.DataFrame
+    exclusions: pd.DataFrame
     check_days: pd.DataFrame
     coverage: Coverage
+
+    @property
+    def adjusted_pass_rate(self) -> float | None:
+        """The session pass rate over all checks without what is excluded; None when nothing is left to rate."""
+        n = int(self.checks["n_adjusted"].sum())
+        return int(self.checks["ok_adjusted"].sum()) / n if n else None

@@ -18,16 +18,18 @@ _CHECK: Final = ("check_id", "check_name")
 _RESULTS: Final = ("n", "passed", "degraded", "failed", "void", "missing")
 _PASS_RATE: Final = ("pass_rate", "pass_rate_low", "pass_rate_high")
 _FLAKE_RATE: Final = ("flake_events", "flake_rate", "flake_rate_low", "flake_rate_high")
+_ADJUSTED: Final = ("n_adjusted", "pass_rate_adjusted")
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "checks": (
         *(*_CHECK, "check_type", "sessions", "rated", "passed", "degraded", "failed", "timed_out", "cancelled"),
         *("unfinished", "left_out", *_PASS_RATE, "degraded_rate", "first_try_pass_rate", "first_try_pass_rate_low"),
         *("first_try_pass_rate_high", "incidents", "split_sessions", "missing", "retry_pass", "flake_events"),
+        *_ADJUSTED,
     ),
     "check_location": (
         *(*_CHECK, "run_location", *_RESULTS, *_PASS_RATE, "first_try_pass_rate", "retry_pass", "retry_pass_rate"),
-        *("flips", "flip_rate", *_FLAKE_RATE, "incidents"),
+        *("flips", "flip_rate", *_FLAKE_RATE, "incidents", *_ADJUSTED),
     ),
     "locations": (
         *("run_location", "checks", *_RESULTS, "mean_pass_rate", "pooled_pass_rate", "retry_pass", "retry_pass_rate"),
@@ -41,6 +43,10 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "sessions": (
         *("check_session_id", *_CHECK, "origin", "schedule", "status", "outcome", "started_at", "stopped_at"),
         *("time_elapsed_ms", "run_locations", "missing_locations", "has_attempts", "run_source", "link"),
+    ),
+    "exclusions": (
+        *("exclusion_id", "starts_at", "ends_at", *_CHECK, "run_location", "reason", "created_at", "created_by"),
+        *("sessions", "results"),
     ),
 }
 """The columns of each CSV file."""

@@ -13,6 +13,7 @@ from recorder.errors import UsageError
 from reports import tables
 from reports.coverage import count_coverage
 from reports.csv_files import csv_text
+from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.render import render_page
@@ -37,15 +38,16 @@ _FLAKIEST: Final = ("check_id", "check_name", "run_location", "n", "flake_events
 def build_report(engine: Engine, window: Window) -> Report:
     """Read the window and measure it. Raises DatabaseError when the database cannot be read."""
     history = load_history(engine, window)
-    pairs = tables.check_location_table(history)
+    pairs = adjust_pairs(tables.check_location_table(history), history)
     return Report(
         window=window,
-        checks=tables.checks_table(history, pairs),
+        checks=adjust_checks(tables.checks_table(history, pairs), history),
         check_location=pairs,
         locations=tables.locations_table(pairs),
         daily=tables.daily_table(history),
         elapsed=tables.elapsed_table(history),
         sessions=tables.sessions_table(history),
+        exclusions=exclusions_table(history),
         check_days=tables.check_days_table(history),
         coverage=count_coverage(history),
     )
@@ -107,6 +109,8 @@ def summary(report: Report, files: Sequence[Path] = ()) -> dict[str, Any]:
         },
         "due": {"instants": counts.due, **counts.fires},
         "session_pass_rate": counts.session_pass_rate,
+        "session_pass_rate_adjusted": report.adjusted_pass_rate,
+        "exclusions": len(report.exclusions),
         "checks": int(report.checks["rated"].gt(0).sum()),
         "checks_with_failures": int(report.checks["incidents"].gt(0).sum()),
         "worst_checks": _rows(worst_first(report.checks[report.checks["incidents"].gt(0)]), _WORST),

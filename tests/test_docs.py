@@ -19,6 +19,7 @@ from recorder import cli, inspecting, views
 from recorder.config import load_settings
 from recorder.durations import format_duration
 from recorder.errors import RecorderError
+from recorder.excluding import Span, add_exclusion
 from recorder.ledger import Reason
 from recorder.models import FIRE_STATES, Fire, Schedule
 from recorder.settings import ChecklySettings, DatabaseSettings, ReportSettings, ScheduleSettings
@@ -94,6 +95,7 @@ def recorded(engine: Engine) -> Engine:
     timed = [{**one, "results": [{**r, "responseTime": 120.5} for r in one["results"]]} for one in steady]
     factories.record(engine, *timed, split, recovered, failing)
     factories.open_session(engine)
+    add_exclusion(engine, Span(MONDAY, MONDAY + timedelta(hours=1)), reason="maintenance", who="ann@desk")
     return engine
 
 
