@@ -12,7 +12,8 @@ from reports.windows import Window
 class Report:
     """The first seven frames are the CSV files (`tables.COLUMNS`), named rows in their final order.
 
-    `check_days` (index check_id, day): rated and failed sessions, for the strips on the page.
+    `check_days` (index check_id, day): rated and failed sessions, for the strips on the page. `about`: which checks it
+    is about, empty for all.
     """
 
     window: Window
@@ -25,6 +26,7 @@ class Report:
     exclusions: pd.DataFrame
     check_days: pd.DataFrame
     coverage: Coverage
+    about: str = ""
 
     @property
     def adjusted_pass_rate(self) -> float | None:

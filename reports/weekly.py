@@ -18,6 +18,7 @@ from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.render import render_page
 from reports.report import Report
+from reports.selection import Selection, only
 from reports.windows import Window
 
 FORMATS: Final = ("html", "csv")
@@ -35,9 +36,10 @@ _WORST: Final = (
 _FLAKIEST: Final = ("check_id", "check_name", "run_location", "n", "flake_events", "flake_rate", "flake_rate_low")
 
 
-def build_report(engine: Engine, window: Window) -> Report:
-    """Read the window and measure it. Raises DatabaseError when the database cannot be read."""
-    history = load_history(engine, window)
+def build_report(engine: Engine, window: Window, selection: Selection | None = None) -> Report:
+    """Read the window and measure it, of the selected checks. Raises DatabaseError when the database cannot be read."""
+    chosen = selection or Selection()
+    history = only(load_history(engine, window), chosen)
     pairs = adjust_pairs(tables.check_location_table(history), history)
     return Report(
         window=window,
@@ -50,6 +52,7 @@ def build_report(engine: Engine, window: Window) -> Report:
         exclusions=exclusions_table(history),
         check_days=tables.check_days_table(history),
         coverage=count_coverage(history),
+        about=str(chosen),
     )
 
 

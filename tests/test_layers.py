@@ -11,13 +11,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = {
-    "verbs": "cli cli_demo cli_sessions cli_history cli_ledger cli_report cli_exclude cli_common",
+    "verbs": "cli cli_demo cli_sessions cli_history cli_ledger cli_report cli_exclude cli_delivery cli_common",
     "processes": "demo daemon foreground reconciling planning",
     "wiring": "wiring",
-    "use cases": "triggering tracking importing excluding inspecting",
+    "use cases": "triggering tracking importing excluding delivering inspecting",
     "decisions": "trigger_outcomes enrolling claiming materialising following evidence",
-    "network": "checkly deadlines answers access targets check_results",
-    "database": "open_sessions roster ambiguous store result_store schedule_store ledger exclusions dimensions",
+    "network": "checkly deadlines answers access targets check_results notifying",
+    "database": (
+        "open_sessions roster ambiguous store result_store schedule_store ledger exclusions deliveries dimensions"
+    ),
     "files": "spool lock",
     "pace": "budget pacing clocks",
     "waist": "session_files payloads json_fields models columns views",
@@ -182,6 +184,8 @@ def test_reports_are_imported_by_their_verbs_alone_and_when_they_run() -> None:
     assert users == {
         ("recorder.cli_report", "later"),
         ("recorder.cli_report", "typing"),
+        ("recorder.cli_delivery", "later"),
+        ("recorder.cli_delivery", "typing"),
         ("recorder.cli_exclude", "later"),  # how a span of time is written, which needs no pandas
     }
 
