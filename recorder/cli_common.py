@@ -1,6 +1,8 @@
 """What every verb shares: the options that name the configuration and the database, and what they lead to."""
 
+import getpass
 import os
+import socket
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -106,6 +108,15 @@ def set_up_logs(level: str, *, as_json: bool) -> None:
     if level.lower() not in logs.LEVELS:
         raise UsageError(f"--log-level {level} is unknown: choose from {', '.join(logs.LEVELS)}")
     logs.set_up(level, as_json=as_json)
+
+
+def whoami() -> str:
+    """Who decides something here, for the row that keeps it: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user without a name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
 
 
 def uuid_of(text: str, what: str) -> UUID:

@@ -1,12 +1,10 @@
 """The verb exclude: spans of time that a person takes out of the adjusted figures of the reports."""
 
-import getpass
-import socket
 from typing import Annotated
 
 import typer
 
-from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl
+from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, whoami
 
 exclude_app = typer.Typer(
     help="Take spans of time out of the reports' adjusted figures; the recorded ones stay as they are.",
@@ -43,7 +41,7 @@ def add(
     context = Context(config, database)
     window = range_window(start, end, timezone=context.settings.reports.timezone)
     span = Span(window.start, window.end, check, location)
-    exclusion = add_exclusion(context.existing_engine, span, reason=reason, who=_whoami())
+    exclusion = add_exclusion(context.existing_engine, span, reason=reason, who=whoami())
     what = " from ".join([check or "every check", location or "every location"])
     say(f"exclusion {exclusion}: {what}, {window.start_local:%F %T %Z} to {window.end_local:%F %T %Z}")
 
@@ -77,10 +75,6 @@ def remove(
     from recorder.excluding import remove_exclusion
     from recorder.screen import say
 
-    who = _whoami()
+    who = whoami()
     remove_exclusion(Context(config, database).existing_engine, exclusion, who=who)
     say(f"exclusion {exclusion}: removed by {who}")
-
-
-def _whoami() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"

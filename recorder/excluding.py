@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from recorder import exclusions
 from recorder.clock import Clock, utc_now
+from recorder.config_fields import check_text
 from recorder.db import transact
 from recorder.errors import UsageError
 from recorder.exclusions import NamedCheck
@@ -33,8 +34,10 @@ def add_exclusion(engine: Engine, span: Span, *, reason: str, who: str, now: Clo
 
     Raises UsageError without a reason, and for a check or location that is not recorded: it would exclude nothing.
     """
-    if not reason.strip():
-        raise UsageError("--reason is empty: say why, it stands in every report")
+    try:
+        why = check_text(reason.strip())
+    except ValueError as error:
+        raise UsageError(f"--reason {error}; it stands in every report") from None
 
     def write(db: Session) -> int:
         return exclusions.record_exclusion(
@@ -43,7 +46,7 @@ def add_exclusion(engine: Engine, span: Span, *, reason: str, who: str, now: Clo
             ends_at=span.ends_at,
             check_pk=None if span.check is None else _check_pk(exclusions.load_known_checks(db), span.check),
             run_location_pk=None if span.run_location is None else _location_pk(db, span.run_location),
-            reason=reason.strip(),
+            reason=why,
             now=now(),
             who=who,
         )

@@ -12,7 +12,8 @@ from reports.names import Name, check_name, short
 from reports.report import Report
 
 _MOST_CHECKS: Final = 20
-_LONGEST_REASON: Final = 300
+_LONGEST_REASON: Final = 240
+_LONGEST_WHO: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def _span(row: Any, report: Report) -> ExcludedSpan:
         check=None if pd.isna(row.check_pk) else check_name(row.check_name, str(row.check_id)),
         location=None if pd.isna(row.run_location_pk) else short(row.run_location),
         reason=short(row.reason, longest=_LONGEST_REASON),
-        who=short(row.created_by),
+        who=short(row.created_by, longest=_LONGEST_WHO),
         sessions=row.sessions,
         results=row.results,
     )

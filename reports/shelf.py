@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from recorder.errors import UsageError
 from reports import wording
-from reports.headline import headline, title, window_lines
+from reports.headline import headline, moment, title
 from reports.report import Report
 from reports.templating import new_environment
 from reports.weekly import write_report
@@ -97,7 +97,7 @@ def _marker_of(report: Report, files: Sequence[str]) -> Delivered:
         label=window.label,
         start=window.start.isoformat(),
         title=title(window),
-        window=window_lines(window)[0],
+        window=f"{moment(window.start_local)} to {moment(window.end_local)}",
         rated=counts.rated,
         passed=wording.percent((counts.passed + counts.degraded) / counts.rated) if counts.rated else "",
         sentence=headline(report)[0],

@@ -22,7 +22,7 @@ from recorder.errors import RecorderError
 from recorder.excluding import Span, add_exclusion
 from recorder.ledger import Reason
 from recorder.models import FIRE_STATES, Fire, Schedule
-from recorder.settings import ChecklySettings, DatabaseSettings, ReportSettings, ScheduleSettings
+from recorder.settings import ChecklySettings, DatabaseSettings, DeliverySettings, ReportSettings, ScheduleSettings
 from reports import tables
 from tests import factories
 from tests.past import MONDAY, session
@@ -36,6 +36,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[database]": DatabaseSettings,
     "[[schedules]]": ScheduleSettings,
     "[reports]": ReportSettings,
+    "[[deliveries]]": DeliverySettings,
 }
 FENCE = re.compile(r"^```([a-z ]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXCLUDED_SESSION = "a4cd4ad9-4815-4a9e-92d2-0a7c562ee69a"
@@ -169,6 +170,8 @@ def test_every_documented_variable_sets_its_key(tmp_path: Path) -> None:
         "proxy": "http://proxy.example:3128",
         "spool": "kept",
         "weekly": "0 7 * * 1",
+        "notify_from": "TEAM_URLS",
+        "published_at": "https://reports.example/",
     }
     for section in ("[checkly]", "[database]", "[reports]"):
         for key, default, variables, _ in tables_under(read("docs/configuration.md"), "##")[section]:

@@ -107,9 +107,16 @@ def test_a_name_that_two_checks_share_asks_for_an_id(engine: Engine) -> None:
         add(engine, Span(NOW, NOW + HOUR, "Checkout"))
 
 
-def test_an_exclusion_without_a_reason_is_refused(engine: Engine) -> None:
-    with pytest.raises(UsageError, match="--reason is empty"):
-        add(engine, reason=" ")
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [(" ", "--reason must not be empty; it stands"), ("a\udcffb", "holds a control character"), ("a\x00b", "holds a")],
+)
+def test_a_reason_that_nobody_can_read_or_no_database_can_hold_is_refused(
+    engine: Engine, reason: str, sentence: str
+) -> None:
+    """Bytes of a terminal that are no text, say."""
+    with pytest.raises(UsageError, match=sentence):
+        add(engine, reason=reason)
 
 
 def test_the_database_itself_refuses_a_span_that_ends_before_it_begins(engine: Engine) -> None:

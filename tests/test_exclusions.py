@@ -27,7 +27,7 @@ def excluding(
     return engine
 
 
-def adjusted(frame: Any, *keys: str) -> dict[Any, tuple[int, float]]:
+def adjusted(frame: Any, *keys: str) -> dict[Any, Any]:
     """(n_adjusted, pass_rate_adjusted) by the named columns."""
     return {
         tuple(getattr(row, key) for key in keys): (row.n_adjusted, row.pass_rate_adjusted) for row in frame.itertuples()
