@@ -10,7 +10,10 @@ from uuid import uuid4
 import pytest
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
+from recorder import deliveries
+from recorder.db import transact
 from recorder.deliveries import CLAIM_LASTS
 from recorder.delivering import PlannedDelivery, deliver_due, due_instants, planned_deliveries
 from recorder.errors import UsageError
@@ -131,6 +134,23 @@ def test_a_daemon_that_was_too_slow_leaves_the_rest_to_the_one_that_took_over(de
     assert desk.written == [("prod", MONDAY)]
     assert other.written == [("prod", MONDAY), ("prod", late)]
     assert rows(desk.engine, "SELECT claimed_by FROM deliveries") == [(None,)]
+
+
+def test_a_claim_on_what_somebody_else_has_written_meanwhile_is_refused(engine: Engine) -> None:
+    """Another daemon wrote the report and let go between the look at the cursor and the claim."""
+    one, other = uuid4(), uuid4()
+    cursor = transact(engine, lambda db: deliveries.enrol_delivery(db, "prod", now=MONDAY))
+
+    def write(db: Session) -> list[bool]:
+        claimed = deliveries.claim_delivery(db, "prod", cursor=cursor, owner=one, now=MONDAY + WEEK)
+        moved = deliveries.advance_delivery(db, "prod", owner=one, to=MONDAY + WEEK, now=MONDAY + WEEK)
+        deliveries.release_delivery(db, "prod", owner=one)
+        return [claimed, moved]
+
+    assert transact(engine, write) == [True, True]
+    assert not transact(
+        engine, lambda db: deliveries.claim_delivery(db, "prod", cursor=cursor, owner=other, now=MONDAY + WEEK)
+    )
 
 
 def test_a_report_that_failed_is_tried_again_and_said_in_one_line(
