@@ -16,6 +16,7 @@ from time import perf_counter
 from tests.factories import rows
 from tests.kill.copies import BAD_BACKUPS, POWER_CUTS, RECOVERED, REFUSED, TOLD, try_copies
 from tests.kill.stage import Stage, migrated_sqlite, stage
+from tests.kill.zygote import Zygote, zygote
 from tests.processes import wait_until
 
 DAMAGES = POWER_CUTS | BAD_BACKUPS
@@ -32,12 +33,12 @@ def main() -> int:
     began = perf_counter()
     verdicts: Counter[tuple[str, str]] = Counter()
     wrong: list[str] = []
-    while verdicts.total() < options.copies:
-        seed = options.seed + verdicts.total()
-        found, lines = play_round(seed)
-        verdicts += found
-        wrong += lines
-        print(f"{verdicts.total()} copies, {len(wrong)} wrong", *lines, sep="\n  ", flush=True)
+    with zygote() as parent:
+        while verdicts.total() < options.copies:
+            found, lines = play_round(parent, options.seed + verdicts.total())
+            verdicts += found
+            wrong += lines
+            print(f"{verdicts.total()} copies, {len(wrong)} wrong", *lines, sep="\n  ", flush=True)
     for (damage, verdict), times in sorted(verdicts.items()):
         print(f"{damage:16} {verdict:28} {times:6}")
     surprises = [key for key in verdicts if key[1] not in ({RECOVERED} if key[0] in POWER_CUTS else {REFUSED, TOLD})]
@@ -45,11 +46,12 @@ def main() -> int:
     return 1 if wrong or surprises else 0
 
 
-def play_round(seed: int) -> tuple[Counter[tuple[str, str]], list[str]]:
+def play_round(parent: Zygote, seed: int) -> tuple[Counter[tuple[str, str]], list[str]]:
     """Snapshots of one database while a daemon fills it, each damaged in every way."""
     with tempfile.TemporaryDirectory(prefix="recorder-torn-") as name:
         folder = Path(name)
-        with stage(folder, migrated_sqlite(folder), seed=seed, copies=4, weather=()) as scene:
+        url = migrated_sqlite(folder)
+        with stage(folder, url, parent, seed=seed, copies=4, weather={}) as scene:
             daemon = scene.start()
             wait_until(lambda: finals(scene) >= 10, "ten final sessions")
             copies = folder / "copies"

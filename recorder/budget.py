@@ -4,11 +4,14 @@ import threading
 from typing import Final
 
 from recorder.clock import Monotonic
+from recorder.errors import ChecklyError, TryLater
 from recorder.pacing import TokenBucket
 
-TRIGGER_RESERVE: Final = 2.0
-"""Tokens that reads leave untouched, so that a trigger never queues behind them."""
+TRIGGER_RESERVE: Final = 12.0
+"""Tokens that reads leave untouched, so that a burst of triggers never queues behind them; it costs reads no rate."""
 _RECHECK_S: Final = 0.5
+_PAUSE_S: Final = 5.0
+"""How long nothing is asked after a 429 that does not say how long."""
 
 
 class RequestBudget:
@@ -28,15 +31,22 @@ class RequestBudget:
         """Wait for a token that no trigger needs; False when `stop` was set meanwhile."""
         return self._take(stop, reserve=TRIGGER_RESERVE)
 
-    def give_back(self) -> None:
-        """Return a token that was taken and not used."""
+    def take_for_reads(self, limit: int) -> int:
+        """Take as many tokens as there are now and no trigger needs, at most `limit`, without waiting; how many."""
         with self._lock:
-            self._bucket.tokens += 1
+            return self._bucket.take_up_to(limit, self._monotonic(), reserve=TRIGGER_RESERVE)
 
-    def pause(self, seconds: float) -> None:
-        """Let nothing leave for this long."""
+    def give_back(self, tokens: int = 1) -> None:
+        """Return tokens that were taken and not used."""
         with self._lock:
-            self._bucket.pause(self._monotonic(), seconds=seconds)
+            self._bucket.tokens += tokens
+
+    def heed(self, error: ChecklyError) -> None:
+        """After a 429 let nothing leave for as long as Checkly wishes, or five seconds; no other error matters."""
+        if isinstance(error, TryLater) and error.reason == "rate_limited":
+            seconds = _PAUSE_S if error.retry_after_s is None else error.retry_after_s
+            with self._lock:
+                self._bucket.pause(self._monotonic(), seconds=seconds)
 
     def _take(self, stop: threading.Event, *, reserve: float) -> bool:
         while not stop.is_set():

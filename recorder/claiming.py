@@ -32,6 +32,14 @@ def claim_next(
     return bool(due), None
 
 
+def skip_due_fires(db: Session, plans: Mapping[int, PlannedSchedule], reason: Reason, *, now: datetime) -> bool:
+    """End the oldest due fires unsent; whether any was found."""
+    due = ledger.lock_due_fires(db, list(plans), now=now, limit=JUDGE_BATCH)
+    for fire in due:
+        ledger.close_due(db, fire, state="skipped", reason=reason, now=now)
+    return bool(due)
+
+
 def _judge(db: Session, fire: DueFire, plan: PlannedSchedule, now: datetime) -> tuple[str, Reason] | None:
     """Why this fire must not be sent after all; None when it may."""
     if plan.misfire == "run_once" and ledger.has_newer_due(db, fire, now=now):

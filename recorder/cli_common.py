@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from recorder.config import Settings
+    from reports.thresholds import Thresholds
 
 ConfigFile = Annotated[
     Path | None,
@@ -108,6 +109,13 @@ def set_up_logs(level: str, *, as_json: bool) -> None:
     if level.lower() not in logs.LEVELS:
         raise UsageError(f"--log-level {level} is unknown: choose from {', '.join(logs.LEVELS)}")
     logs.set_up(level, as_json=as_json)
+
+
+def thresholds_of(settings: "Settings") -> "Thresholds":
+    """The configured thresholds in the form that the reports take them."""
+    from reports.thresholds import Thresholds
+
+    return Thresholds(**settings.thresholds.model_dump())
 
 
 def whoami() -> str:

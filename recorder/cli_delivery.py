@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from recorder.cli_common import thresholds_of
 from recorder.errors import RecorderError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _deliver(parts: "Parts", settings: "Settings", plan: "PlannedDelivery", inst
 
     window = period_window(plan.period, timezone=settings.reports.timezone, at=instant)
     selection = Selection(plan.schedules, tuple(map(str, plan.check_ids)), plan.checks)
-    report = build_report(parts.engine, window, selection)
+    report = build_report(parts.engine, window, thresholds_of(settings), selection)
     folder, is_new = shelve(report, plan.folder, keep=plan.keep)
     if not is_new:
         return

@@ -107,7 +107,11 @@ def status(config: ConfigFile = None, database: DatabaseUrl = None, as_json: AsJ
     if as_json:
         print_json(found)
         return
-    rows: list[tuple[str, Any]] = [("database", found["database"]), ("schema", found["schema"])]
+    health = found["health"]
+    rows: list[tuple[str, Any]] = [("health", health["state"])]
+    if health["why"]:
+        rows += [("refused since", health["since"]), ("refused with", health["why"])]
+    rows += [("database", found["database"]), ("schema", found["schema"])]
     rows += [(f"sessions {name.replace('_', ' ')}", value) for name, value in found["sessions"].items()]
     rows += [
         (" ".join(filter(None, ("fires", fire["state"], fire["reason"]))), fire["fires"]) for fire in found["fires"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl
+from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, thresholds_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -99,7 +99,8 @@ def write_weekly(engine: "Engine", settings: "Settings", *, week: str = "last") 
     from reports.windows import week_window
 
     window = week_window(week, timezone=settings.reports.timezone, now=utc_now())
-    return write_report(build_report(engine, window), settings.reports.directory / window.label)
+    report = build_report(engine, window, thresholds_of(settings))
+    return write_report(report, settings.reports.directory / window.label)
 
 
 def _write(context: Context, window: "Window", out: Path | None, formats: str, *, as_json: bool) -> "Report":
@@ -107,7 +108,7 @@ def _write(context: Context, window: "Window", out: Path | None, formats: str, *
     from reports.weekly import build_report, summary, write_report
 
     wanted = [word.strip() for word in formats.split(",") if word.strip()]
-    report = build_report(context.existing_engine, window)
+    report = build_report(context.existing_engine, window, thresholds_of(context.settings))
     folder = context.settings.reports.directory / window.label if out is None else out
     files = write_report(report, folder, formats=wanted)
     if as_json:

@@ -37,10 +37,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Raises ValueError for a naive datetime."""
         if value is None:
             return None
-        instant = floor_to_ms(value)
-        if dialect.name != "sqlite":
-            return instant
-        return instant.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+        instant = value if value.tzinfo is UTC else floor_to_ms(value)
+        if dialect.name == "sqlite":
+            return instant.isoformat(" ", "milliseconds")[:23]  # cut, not rounded; the rest is the offset
+        return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Always aware and in UTC."""

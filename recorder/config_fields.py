@@ -124,6 +124,13 @@ def check_timeout(duration: timedelta) -> timedelta:
     return duration
 
 
+def read_share(value: Any) -> float:
+    """A part of a whole, as a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ValueError("must be a number above 0 and up to 1, such as 0.05")
+    return float(value)
+
+
 def check_zone(name: str) -> str:
     """The name of a zone of the IANA database."""
     load_zone(name)
@@ -256,6 +263,7 @@ def _check_sqlite_url(text: str) -> str:
 Text: TypeAlias = Annotated[str, AfterValidator(check_text)]
 Switch: TypeAlias = Annotated[bool, Strict()]
 WholeNumber: TypeAlias = Annotated[int, Strict()]
+Share: TypeAlias = Annotated[float, BeforeValidator(read_share)]
 Duration: TypeAlias = Annotated[timedelta, BeforeValidator(read_duration), AfterValidator(at_least(timedelta(0)))]
 OneSecondOrMore: TypeAlias = Annotated[Duration, AfterValidator(at_least(timedelta(seconds=1)))]
 Timeout: TypeAlias = Annotated[timedelta, BeforeValidator(read_duration), AfterValidator(check_timeout)]

@@ -14,6 +14,7 @@ from recorder.settings import (
     FileSettings,
     ReportSettings,
     ScheduleSettings,
+    ThresholdSettings,
 )
 from recorder.toml_places import KeyPath
 from recorder.wording import quoted, suggestion
@@ -24,6 +25,7 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "schedules": ScheduleSettings,
     "reports": ReportSettings,
     "deliveries": DeliverySettings,
+    "thresholds": ThresholdSettings,
 }
 NAMED: Final = {
     "schedules": "a schedule keeps its history by its name",
@@ -32,6 +34,9 @@ NAMED: Final = {
 """The lists of tables whose elements have names, and why no two may have the same."""
 UNWRITTEN: Final = frozenset({"api_key"})
 """Settings that no file may hold: they are never suggested."""
+
+
+_LIMITS: Final = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
 def report_findings(error: ValidationError, written: Written) -> None:
@@ -70,8 +75,9 @@ def _sentence(finding: ErrorDetails) -> str:
         return str(context["error"])
     if kind == "literal_error":
         return f"must be {context['expected'].replace(chr(39), chr(34))}"
-    if kind == "greater_than_equal":
-        return f"must be at least {context['ge']}"
+    if kind in _LIMITS:
+        words, key = _LIMITS[kind]
+        return f"must be {words} {context[key]}"
     wanted = _wanted(kind, path)
     return f"must be {wanted}, not {_kind_of(finding['input'])}" if wanted else finding["msg"]
 

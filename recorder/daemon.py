@@ -15,6 +15,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy.orm import Session
 
 from recorder import roster
 from recorder.clocks import ClockWatch, DatabaseClock
@@ -98,6 +99,8 @@ class Daemon:
         """Take up where the last process ended: spooled answers, then intents without one, then open sessions."""
         parts = self._parts
         self._triggering.replay_spool()
+        if self._alone:  # the lock proves that whoever was here before is dead, however lately it was seen
+            transact(parts.engine, lambda db: roster.bury_all(db, now=parts.now()))
         self._triggering.enrol(parts.plans(), parts.definitions())
         host, pid = socket.gethostname(), os.getpid()
         transact(parts.engine, lambda db: roster.sign_in(db, owner=parts.owner, host=host, pid=pid, now=parts.now()))
@@ -178,10 +181,13 @@ class Daemon:
             try:
                 if isinstance(self._parts.now, DatabaseClock):
                     self._parts.now.sync()
-                transact(self._parts.engine, lambda db: roster.beat(db, owner=self._parts.owner, now=self._parts.now()))
+                transact(self._parts.engine, self._be_seen)
             except DatabaseError as error:
                 self._triggering.note_trouble(Reason.DB_UNAVAILABLE)
                 log.warning("no sign of life could be written", error=str(error))
+
+    def _be_seen(self, db: Session) -> None:
+        roster.beat(db, owner=self._parts.owner, now=self._parts.now(), refusal=self._parts.refusal)
 
     def _send(self) -> None:
         """One sender: wait to be woken, then send until nothing is due. An outage leaves everything due."""

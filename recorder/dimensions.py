@@ -23,9 +23,12 @@ _TABLES: Final = Base.metadata.tables
 
 def upserting(db: Session, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT of this database's dialect that can say ON CONFLICT; both dialects spell it alike."""
-    if db.get_bind().dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return upserting_for(db.get_bind().dialect.name, table)
+
+
+def upserting_for(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """The same for a dialect by its name."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def table_of(model: type[Base]) -> Table:

@@ -9,10 +9,13 @@ from recorder.pacing import (
     FORGOTTEN_POLL,
     LATE_FOR,
     LATE_POLL,
+    LONGEST_WAIT_S,
     REFUSED_POLL,
+    RUNNING_POLL,
     SETTLING,
     SETTLING_POLL,
     TROUBLE_POLL,
+    unheld_pause_s,
 )
 from recorder.payloads import SessionSnapshot, StillRunning
 from recorder.store import Postponement, Recording
@@ -20,23 +23,44 @@ from recorder.store import Postponement, Recording
 Answer = SessionSnapshot | StillRunning | ChecklyError
 
 
-def judge(session: OpenSession, answer: Answer, *, now: datetime) -> Recording | Postponement:
-    """What to write after this answer: a recording of what was seen, or only when to ask again."""
-    if isinstance(answer, SessionSnapshot):
-        return _judge_snapshot(session, answer, now)
+def judge(
+    session: OpenSession, answer: Answer, *, now: datetime, held_s: float = LONGEST_WAIT_S
+) -> Recording | Postponement:
+    """What to write after this answer: a recording of what was seen, or only when to ask again.
+
+    `held_s` is how long Checkly held the answer, in seconds.
+    """
     if isinstance(answer, NoSuchThing):
         return _judge_missing(session, now)
-    return _postpone(session, now, _pause_after(answer))
+    pause = _pause_after(answer, unheld=_unheld(session, now, held_s))
+    if isinstance(answer, SessionSnapshot):
+        return _judge_snapshot(session, answer, now, pause)
+    return _postpone(session, now, pause)
 
 
-def _judge_snapshot(session: OpenSession, snapshot: SessionSnapshot, now: datetime) -> Recording | Postponement:
+def _unheld(session: OpenSession, now: datetime, held_s: float) -> timedelta:
+    """The pause for a server that says "still running" without having waited."""
+    asked_at = now - timedelta(seconds=held_s)
+    left_s = session.wait_s(asked_at) - held_s
+    return timedelta(seconds=unheld_pause_s(session.age_s(now), left_s=left_s))
+
+
+def _judge_snapshot(
+    session: OpenSession, snapshot: SessionSnapshot, now: datetime, pause: timedelta
+) -> Recording | Postponement:
     settled = session.settling_since is not None and now - session.settling_since >= SETTLING
     closes = snapshot.is_final and (not snapshot.missing_locations or settled or snapshot.status == "CANCELLED")
     if not snapshot.is_final and session.is_past_deadline(now):
         return _postpone(session, now, timedelta(0))
-    pause = SETTLING_POLL if snapshot.is_final else timedelta(seconds=1)
+    if closes:
+        return Recording(snapshot, session.origin, closes=True)
+    if snapshot.is_final:
+        next_poll_at = _next_poll(session, now, SETTLING_POLL)
+        return Recording(snapshot, session.origin, closes=False, next_poll_at=next_poll_at)
     next_poll_at = _next_poll(session, now, pause)
-    return Recording(snapshot, session.origin, closes=closes, next_poll_at=None if closes else next_poll_at)
+    return Recording(
+        snapshot, session.origin, closes=False, next_poll_at=next_poll_at, expected_at=session.expected_at(now)
+    )
 
 
 def _judge_missing(session: OpenSession, now: datetime) -> Postponement:
@@ -46,11 +70,13 @@ def _judge_missing(session: OpenSession, now: datetime) -> Postponement:
     return Postponement(session.pk, now + FORGOTTEN_POLL, missing_since=since)
 
 
-def _pause_after(answer: StillRunning | ChecklyError) -> timedelta:
-    if isinstance(answer, StillRunning | TryLater) and answer.retry_after_s is not None:
-        return timedelta(seconds=answer.retry_after_s)
+def _pause_after(answer: SessionSnapshot | StillRunning | ChecklyError, *, unheld: timedelta) -> timedelta:
+    if isinstance(answer, SessionSnapshot):
+        return max(unheld, RUNNING_POLL)
     if isinstance(answer, StillRunning):
-        return timedelta(0)
+        return max(unheld, timedelta(seconds=answer.retry_after_s or 0))
+    if isinstance(answer, TryLater) and answer.retry_after_s is not None:
+        return timedelta(seconds=answer.retry_after_s)
     if isinstance(answer, Refused):
         return REFUSED_POLL
     return TROUBLE_POLL * 3 if isinstance(answer, BadAnswer) else TROUBLE_POLL
@@ -60,7 +86,7 @@ def _postpone(session: OpenSession, now: datetime, pause: timedelta) -> Postpone
     """Ask again later; past the deadline the session is abandoned here, whatever Checkly says of it."""
     if session.is_past_deadline(now):
         return Postponement(session.pk, now + LATE_POLL, abandoned_at=now, abandoned_reason="timeout")
-    return Postponement(session.pk, _next_poll(session, now, pause))
+    return Postponement(session.pk, _next_poll(session, now, pause), expected_at=session.expected_at(now))
 
 
 def _next_poll(session: OpenSession, now: datetime, pause: timedelta) -> datetime | None:

@@ -83,6 +83,7 @@ def record(
             try:
                 snapshot = client.fetch_session(session_id)
             except ChecklyError as error:
+                parts.budget.heed(error)
                 failed[session_id] = error
                 continue
             _record_one(parts, snapshot, timeout)

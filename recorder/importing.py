@@ -4,14 +4,13 @@ A piece that cannot be read or stored is reported with its number and does not s
 again changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Final
+from typing import IO
 from uuid import UUID
 
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from recorder.clock import Clock
@@ -22,8 +21,7 @@ from recorder.models import CheckSession
 from recorder.payloads import SessionSnapshot
 from recorder.session_files import Piece, read_pieces
 from recorder.store import Recording, Written, record_sessions
-
-BATCH: Final = 500
+from recorder.writing import BATCH, write_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +82,17 @@ def _store(
     engine: Engine, pieces: list[tuple[Piece, SessionSnapshot]], now: Clock, on_refused: Callable[[str], None]
 ) -> tuple[Written, int]:
     """Write a batch; when the tables refuse it, each session alone, so that a poison one hurts only itself."""
-    if not pieces:
-        return Written(), 0
-    recordings = [Recording(snapshot, "import", closes=snapshot.is_final) for _, snapshot in pieces]
-    try:
-        return transact(engine, lambda db: record_sessions(db, recordings, now=now())), 0
-    except DatabaseError as error:
-        if not isinstance(error.__cause__, DataError | IntegrityError):
-            raise
-        if len(pieces) == 1:
-            on_refused(f"{pieces[0][0].place}: {error}")
-            return Written(), 1
-    written, failed = Written(), 0
-    for piece in pieces:
-        stored, more = _store(engine, [piece], now, on_refused)
-        written, failed = written + stored, failed + more
-    return written, failed
+    failed: list[Piece] = []
+
+    def write(db: Session, some: Sequence[tuple[Piece, SessionSnapshot]]) -> Written:
+        recordings = [Recording(snapshot, "import", closes=snapshot.is_final) for _, snapshot in some]
+        return record_sessions(db, recordings, now=now())
+
+    def leave_out(one: tuple[Piece, SessionSnapshot], error: DatabaseError) -> None:
+        on_refused(f"{one[0].place}: {error}")
+        failed.append(one[0])
+
+    return sum(write_together(engine, pieces, write, on_poison=leave_out), Written()), len(failed)
 
 
 def _without_end(engine: Engine, session_ids: list[UUID]) -> tuple[UUID, ...]:

@@ -19,6 +19,7 @@ from recorder.db import connect_to_sqlite, database_errors, describe
 from recorder.dimensions import table_of
 from recorder.errors import DatabaseError
 from recorder.models import CheckSession
+from recorder.roster import SILENT_FOR
 
 LISTED: Final = (
     *("started_at", "check_name", "status", "time_elapsed_ms"),
@@ -40,7 +41,7 @@ _READING_PRAGMAS: Final = frozenset(
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
 _TIMES: Final = (
     "started_at stopped_at result_started_at result_stopped_at recorded_at final_at next_poll_at abandoned_at "
-    "last_started_at last_due_at last_seen_at starts_at ends_at created_at removed_at"
+    "last_started_at last_due_at last_seen_at seen_at refused_since starts_at ends_at created_at removed_at"
 ).split()
 _FLAGS: Final = ("has_attempts", "excluded", "paused")
 _TYPES: Final[Mapping[str, TypeEngine[Any]]] = MappingProxyType(
@@ -101,7 +102,13 @@ def status(engine: Engine) -> dict[str, Any]:
         malformed = _all(
             connection, "SELECT kind, COUNT(*) AS pieces FROM payloads WHERE kind <> 'session' GROUP BY kind"
         )
+        daemons = _all(
+            connection,
+            "SELECT host, pid, seen_at, refused_since, refused_why FROM daemons WHERE stopped_at IS NULL "
+            "ORDER BY seen_at DESC",
+        )
     return {
+        "health": _health(daemons),
         "database": describe(engine),
         "schema": revision,
         "sessions": sessions | {"results": results},
@@ -110,6 +117,15 @@ def status(engine: Engine) -> dict[str, Any]:
         "contract_surprises": surprises,
         "unreadable": malformed,
     }
+
+
+def _health(daemons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Whether Checkly refuses a daemon; of those that died nobody knows better, so the last seen together speak."""
+    together = [one for one in daemons if daemons[0]["seen_at"] - one["seen_at"] < SILENT_FOR]
+    refused = [one for one in together if one["refused_since"] is not None]
+    if not refused:
+        return {"state": "ok", "since": None, "why": None}
+    return {"state": "failing", "since": refused[0]["refused_since"], "why": refused[0]["refused_why"]}
 
 
 def list_sessions(engine: Engine, wanted: SessionFilter) -> list[dict[str, Any]]:

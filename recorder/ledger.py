@@ -18,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import CursorResult, and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from recorder.bulk import among
 from recorder.models import CheckSession, Fire, Schedule
 
 GAP_LIMIT: Final = 10_000
@@ -122,7 +123,9 @@ def insert_instants(db: Session, schedule_pk: int, instants: Sequence[Instant], 
 
 def has_due(db: Session, schedule_pks: Sequence[int], *, now: datetime) -> bool:
     """Whether a fire of these schedules may be sent now."""
-    waiting = exists().where(Fire.state == "due", Fire.not_before <= now, Fire.schedule_pk.in_(schedule_pks))
+    waiting = exists().where(
+        Fire.state == "due", Fire.not_before <= now, among(db, Fire.__table__.c.schedule_pk, schedule_pks)
+    )
     return bool(db.scalar(select(waiting)))
 
 
@@ -130,7 +133,7 @@ def lock_due_fires(db: Session, schedule_pks: Sequence[int], *, now: datetime, l
     """Up to `limit` fires of these schedules that may be sent now, oldest first, without rows another daemon holds."""
     rows = db.execute(
         select(Fire.pk, Fire.schedule_pk, Fire.scheduled_for, Fire.not_before, Fire.attempt, Fire.reason)
-        .where(Fire.state == "due", Fire.not_before <= now, Fire.schedule_pk.in_(schedule_pks))
+        .where(Fire.state == "due", Fire.not_before <= now, among(db, Fire.__table__.c.schedule_pk, schedule_pks))
         .order_by(Fire.scheduled_for, Fire.pk)
         .limit(limit)
         .with_for_update(skip_locked=True)

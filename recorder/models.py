@@ -122,6 +122,8 @@ class RunningDaemon(Base):
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
+    refused_since: Mapped[datetime | None]  # Checkly answers 401, 402 or 403: the circuit is open
+    refused_why: Mapped[str | None]
 
 
 class Check(Base):
@@ -199,6 +201,7 @@ class CheckSession(Base):
     settling_since: Mapped[datetime | None]  # first time the status was final while a location had no FINAL yet
     final_at: Mapped[datetime | None]
     next_poll_at: Mapped[datetime | None]
+    expected_at: Mapped[datetime | None]  # when an open session is expected to end: who is asked for first
     deadline_at: Mapped[datetime | None]
     cancel_on_timeout: Mapped[bool] = mapped_column(default=False, server_default=false())
     missing_since: Mapped[datetime | None]  # first of an unbroken row of 404s for a session that is known

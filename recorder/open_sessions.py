@@ -3,17 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from recorder.dimensions import table_of
+from recorder.learning import load_expectations
 from recorder.models import CheckSession
-from recorder.pacing import LEASE, LONGEST_WAIT_S
+from recorder.pacing import LATE_POLL, LEASE, LONGEST_RUN_S, LONGEST_WAIT_S, UNKNOWN, Expectation
 from recorder.store import Postponement
 
-_SESSIONS = table_of(CheckSession)
+_SESSIONS: Final = table_of(CheckSession)
 Scope = Sequence[UUID] | None
 """The sessions a process may follow; None means all."""
 
@@ -30,6 +32,17 @@ class OpenSession:
     missing_since: datetime | None
     abandoned_at: datetime | None
     cancel_on_timeout: bool = False
+    recorded_at: datetime | None = None
+    """When it was first heard of, by our clock."""
+    expectation: Expectation = UNKNOWN
+
+    def age_s(self, now: datetime) -> float:
+        """How long it has been known, in seconds; a clock of ours that was set back makes it new, never younger."""
+        return 0.0 if self.recorded_at is None else max((now - self.recorded_at).total_seconds(), 0.0)
+
+    def expected_at(self, now: datetime) -> datetime:
+        """When it is expected to end, now that it is known to run still."""
+        return now + timedelta(seconds=self.expectation.rest_s(self.age_s(now)))
 
     def is_past_deadline(self, now: datetime) -> bool:
         """Whether its time is over and nobody has said so yet."""
@@ -40,13 +53,15 @@ class OpenSession:
         if self.abandoned_at is not None or self.settling_since is not None:
             return 1
         left = LONGEST_WAIT_S if self.deadline_at is None else int((self.deadline_at - now).total_seconds())
-        return min(max(left, 1), LONGEST_WAIT_S)
+        return min(max(left, 1), self.expectation.wait_s(self.age_s(now)))
 
 
 def claim_open_sessions(db: Session, *, now: datetime, limit: int, scope: Scope = None) -> list[OpenSession]:
-    """Take up to `limit` sessions whose time has come, longest waiting first, and leave them alone for a lease.
+    """Take up to `limit` sessions whose time has come, and leave them alone for a lease.
 
-    The claim is only the pushed-back `next_poll_at`: when its holder dies, the session is due again by itself.
+    First those that are expected to end first. That moment stands still while a session waits and lies in the future of
+    every newcomer, so each session's turn comes. The claim is only the pushed-back `next_poll_at`: when its holder
+    dies, the session is due again by itself.
     """
     due = (_SESSIONS.c.next_poll_at <= now) & _in_scope(scope)
     rows = db.execute(
@@ -59,16 +74,34 @@ def claim_open_sessions(db: Session, *, now: datetime, limit: int, scope: Scope 
             _SESSIONS.c.missing_since,
             _SESSIONS.c.abandoned_at,
             _SESSIONS.c.cancel_on_timeout,
+            _SESSIONS.c.recorded_at,
+            _SESSIONS.c.check_pk,
+            _SESSIONS.c.location_set_pk,
         )
         .where(due)
-        .order_by(_SESSIONS.c.next_poll_at, _SESSIONS.c.pk)
+        .order_by(func.coalesce(_SESSIONS.c.expected_at, _SESSIONS.c.next_poll_at), _SESSIONS.c.pk)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
     if rows:
         claimed = _SESSIONS.c.pk.in_([row.pk for row in rows])
         db.execute(update(_SESSIONS).where(claimed).values(next_poll_at=now + LEASE))
-    return [OpenSession(*row) for row in rows]
+    learned = load_expectations(db, {(row.check_pk, row.location_set_pk) for row in rows})
+    return [
+        OpenSession(
+            row.pk,
+            row.check_session_id,
+            row.origin,
+            row.deadline_at,
+            row.settling_since,
+            row.missing_since,
+            row.abandoned_at,
+            row.cancel_on_timeout,
+            row.recorded_at,
+            learned[row.check_pk, row.location_set_pk],
+        )
+        for row in rows
+    ]
 
 
 def postpone(db: Session, postponements: Iterable[Postponement]) -> None:
@@ -76,6 +109,7 @@ def postpone(db: Session, postponements: Iterable[Postponement]) -> None:
     for postponement in postponements:
         values: dict[str, object] = {
             "next_poll_at": postponement.next_poll_at,
+            "expected_at": postponement.expected_at or postponement.next_poll_at,
             "missing_since": postponement.missing_since,
         }
         if postponement.abandoned_at is not None:
@@ -83,6 +117,17 @@ def postpone(db: Session, postponements: Iterable[Postponement]) -> None:
             values["abandoned_reason"] = func.coalesce(_SESSIONS.c.abandoned_reason, postponement.abandoned_reason)
         still_open = (_SESSIONS.c.pk == postponement.session_pk) & _SESSIONS.c.final_at.is_(None)
         db.execute(update(_SESSIONS).where(still_open).values(**values))
+
+
+def abandon_overdue(db: Session, *, now: datetime, scope: Scope = None) -> None:
+    """Give up what is past its deadline without asking, for when Checkly cannot be asked; hourly questions stay due."""
+    overdue = (_SESSIONS.c.deadline_at <= now) & _SESSIONS.c.next_poll_at.is_not(None) & _in_scope(scope)
+    later = now + LATE_POLL
+    db.execute(
+        update(_SESSIONS)
+        .where(overdue & _SESSIONS.c.abandoned_at.is_(None))
+        .values(abandoned_at=now, abandoned_reason="timeout", next_poll_at=later, expected_at=later)
+    )
 
 
 def release(db: Session, session_pks: Iterable[int], *, now: datetime) -> None:
@@ -94,9 +139,11 @@ def release(db: Session, session_pks: Iterable[int], *, now: datetime) -> None:
 def resume(db: Session, *, now: datetime, stepped_back_s: float = 0.0) -> int:
     """End the leases of a dead process, or of a clock that was set back, at once; for the sole daemon of a database.
 
+    A first question that was due at the old time is asked now: too early costs one request.
     Returns how many sessions are followed.
     """
-    until = now + LEASE + timedelta(seconds=stepped_back_s)
+    first_question = timedelta(seconds=LONGEST_RUN_S if stepped_back_s else 0)
+    until = now + max(LEASE, first_question) + timedelta(seconds=stepped_back_s)
     leased = (_SESSIONS.c.next_poll_at > now) & (_SESSIONS.c.next_poll_at <= until)
     db.execute(update(_SESSIONS).where(leased).values(next_poll_at=now))
     return db.scalar(select(func.count()).where(_SESSIONS.c.next_poll_at.is_not(None))) or 0

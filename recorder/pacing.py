@@ -1,11 +1,15 @@
-"""Pure: when to ask for a session, and how many requests may leave."""
+"""Pure: when to ask for a session and how long to let Checkly hold the answer, and how many requests may leave."""
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 LONGEST_WAIT_S: Final = 30
 """What Checkly allows as `maxWaitSeconds`."""
+SHORTEST_FITTED_WAIT_S: Final = 5
 LEASE: Final = timedelta(seconds=LONGEST_WAIT_S + 30)
 """How long a session being asked for is left alone by others; after a crash it is asked for again then."""
 SETTLING: Final = timedelta(seconds=60)
@@ -17,15 +21,103 @@ FORGOTTEN_POLL: Final = timedelta(seconds=10)
 LATE_POLL: Final = timedelta(hours=1)
 LATE_FOR: Final = timedelta(hours=24)
 """An abandoned session is still asked for hourly for a day."""
+RUNNING_POLL: Final = timedelta(seconds=1)
+"""A running session that was shown instead of waited for is asked for again no sooner."""
 TROUBLE_POLL: Final = timedelta(seconds=10)
 REFUSED_POLL: Final = timedelta(minutes=1)
 
-_FIRST_ASK_S: Final = {"BROWSER": 5.0, "MULTI_STEP": 3.0, "PLAYWRIGHT": 15.0, "AGENTIC": 15.0}
+REMEMBERED_RUNS: Final = 24
+"""How many of a check's newest sessions tell how long the next one takes."""
+LONGEST_RUN_S: Final = 1800.0
+"""What a Playwright suite may take; nobody waits longer before the first question, whatever the history says."""
+_ENOUGH_RUNS: Final = 9
+"""From here on a tenth of the runs is at least one run, so a 10 % quantile lies between two of them."""
+_CAUTION: Final = 0.75
+"""With fewer runs the first question comes at this share of the shortest."""
+_NEW_REGIME_RUNS: Final = 3
+_NEW_REGIME_FACTOR: Final = 2.0
+"""Three runs in a row at twice the longest before, or at half the shortest: what was before says nothing any more."""
+_OVERTIME: Final = 2.0
+"""A session that has run this many times as long as any before is no longer expected at any time."""
+_UNHELD_SHARE: Final = 0.1
+"""A server that does not hold its answers is asked again after this share of the session's age."""
+_UNHELD_PAUSE_S: Final = 1.0
+_RECOVERY_S: Final = 600.0
+"""Seconds in which a rate that was cut to nothing would be whole again."""
+_LEAST_SHARE: Final = 0.05
 
 
-def first_poll_at(check_type: str, *, now: datetime) -> datetime:
-    """When a session that has just been triggered is first asked for: soon for protocol checks, later for browsers."""
-    return now + timedelta(seconds=_FIRST_ASK_S.get(check_type, 1.0))
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How long sessions of a check take, in seconds from their start: a tenth, a half, and all of the runs remembered.
+
+    `early_s` is the moment of the first question: one in ten answers is then late by what the run was shorter.
+    """
+
+    early_s: float
+    middle_s: float
+    longest_s: float
+
+    def rest_s(self, age_s: float) -> float:
+        """How long a session of this age is expected to go on. Past all experience: as long as so far."""
+        for known_s in (self.middle_s, self.longest_s):
+            if age_s < known_s:
+                return known_s - age_s
+        return max(age_s, 1.0)
+
+    def wait_s(self, age_s: float) -> int:
+        """How long Checkly should hold its answer, in whole seconds, 5 to 30.
+
+        Nobody waits longer than for twice the longest run: so a connection that died silently is noticed sooner.
+        """
+        left_s = self.longest_s * _OVERTIME - age_s
+        if left_s <= 0:
+            return LONGEST_WAIT_S
+        return min(max(round(left_s) + 1, SHORTEST_FITTED_WAIT_S), LONGEST_WAIT_S)
+
+
+UNKNOWN: Final = Expectation(1.0, 5.0, 30.0)
+"""Protocol checks answer within seconds."""
+PRIORS: Final = MappingProxyType(
+    {
+        "BROWSER": Expectation(5.0, 15.0, 60.0),
+        "MULTI_STEP": Expectation(3.0, 10.0, 60.0),
+        "PLAYWRIGHT": Expectation(15.0, 60.0, 300.0),
+        "AGENTIC": Expectation(15.0, 60.0, 300.0),
+    }
+)
+"""What is expected of a check that has never been seen, by its type; `UNKNOWN` of the other types."""
+
+
+def expect(check_type: str, recent_ms: Sequence[float] = ()) -> Expectation:
+    """What to expect of a check, from the durations of its newest sessions in ms, newest first.
+
+    Quantiles are those of Hyndman and Fan's type 6. A duration counts as at most half an hour, as at least nothing.
+    """
+    runs = sorted(_present_regime([min(max(ms / 1000, 0.0), LONGEST_RUN_S) for ms in recent_ms[:REMEMBERED_RUNS]]))
+    if not runs:
+        return PRIORS.get(check_type, UNKNOWN)
+    early_s = statistics.quantiles(runs, n=10)[0] if len(runs) >= _ENOUGH_RUNS else runs[0] * _CAUTION
+    return Expectation(early_s, statistics.median(runs), runs[-1])
+
+
+def _present_regime(newest_first: list[float]) -> list[float]:
+    """The runs since durations last changed beyond doubt; all of them when they did not."""
+    for end in range(_NEW_REGIME_RUNS, len(newest_first)):
+        newer, older = newest_first[end - _NEW_REGIME_RUNS : end], newest_first[end : end + _NEW_REGIME_RUNS]
+        grown = min(newer) >= _NEW_REGIME_FACTOR * max(older)
+        shrunk = max(newer) * _NEW_REGIME_FACTOR <= min(older)
+        if len(older) == _NEW_REGIME_RUNS and (grown or shrunk) and max(older) > 0:
+            return newest_first[:end]
+    return newest_first
+
+
+def unheld_pause_s(age_s: float, *, left_s: float) -> float:
+    """When to ask again after "still running" came `left_s` seconds before the wait was over, in seconds from then.
+
+    0.0 after a wait that was kept. A server that answers at once would else be asked several times a second.
+    """
+    return min(max(left_s, 0.0), max(_UNHELD_PAUSE_S, age_s * _UNHELD_SHARE))
 
 
 @dataclass(slots=True)
@@ -33,14 +125,18 @@ class TokenBucket:
     """A request budget on a monotonic clock given by the caller: `per_minute` requests, `burst` of them at once.
 
     In any 60 seconds at most `per_minute + burst` leave. `reserve` tokens are kept for callers that go first: triggers.
-    Source: the token bucket of RFC 2697, with one rate.
+    After a pause the rate is half of what it was and comes back within ten minutes: somebody else uses the account too.
+    Sources: the token bucket of RFC 2697, with one rate; multiplicative decrease and additive increase of RFC 5681.
     """
 
     per_minute: float
     burst: float
     tokens: float
     updated_at: float
-    paused_until: float = 0.0
+    paused_until: float = float("-inf")
+    share: float = 1.0
+    """What is left of the rate, at `slowed_at`."""
+    slowed_at: float = 0.0
 
     @classmethod
     def full(cls, *, per_minute: float, at: float) -> "TokenBucket":
@@ -52,14 +148,32 @@ class TokenBucket:
         """Seconds until one token may be taken; 0.0 means that it has been taken now."""
         if at < self.paused_until:
             return self.paused_until - at
-        self.tokens = min(self.burst, self.tokens + (at - self.updated_at) * self.per_minute / 60)
+        rate = self.share_at(at) * self.per_minute / 60
+        self.tokens = min(self.burst, self.tokens + (at - self.updated_at) * rate)
         self.updated_at = at
         reserve = min(reserve, self.burst - 1)
         if self.tokens >= 1 + reserve:
             self.tokens -= 1
             return 0.0
-        return (1 + reserve - self.tokens) * 60 / self.per_minute
+        return (1 + reserve - self.tokens) / rate
+
+    def share_at(self, at: float) -> float:
+        """The share of the rate that is granted now, more than 0 and at most 1."""
+        return min(1.0, self.share + (at - self.slowed_at) / _RECOVERY_S)
+
+    def take_up_to(self, limit: int, at: float, *, reserve: float = 0.0) -> int:
+        """Take as many tokens as there are now, at most `limit`; how many."""
+        taken = 0
+        while taken < limit and self.wait_s(at, reserve=reserve) == 0.0:
+            taken += 1
+        return taken
 
     def pause(self, at: float, *, seconds: float) -> None:
-        """Let nothing leave for a while: the server said 429."""
+        """Let nothing leave for a while, then less than before: the server said 429.
+
+        Requests that were on their way together are refused together: within one pause the rate is halved once.
+        """
+        if at >= self.paused_until:
+            self.share, self.slowed_at = max(self.share_at(at) / 2, _LEAST_SHARE), at
         self.paused_until = max(self.paused_until, at + seconds)
+        self.tokens, self.updated_at = min(self.tokens, 1.0), self.paused_until

@@ -68,6 +68,8 @@ def _reconcile_one(parts: Parts, fire: AmbiguousFire) -> Finding:
         try:
             entries = _fetch(parts, fire, check)
         except ChecklyError as error:
+            parts.budget.heed(error)
+            parts.results_budget.heed(error)
             notes.append(str(error))
             continue
         ids = [one.check_result_id for one in entries]
@@ -98,7 +100,7 @@ def _fetch(parts: Parts, fire: AmbiguousFire, check: KnownCheck) -> list[CheckRe
     cursor: str | None = None
     seen: set[str | None] = set()
     with parts.new_client() as client:
-        while cursor not in seen and parts.results_budget.take_for_read(parts.stop):
+        while cursor not in seen and _may_ask(parts):
             seen.add(cursor)
             page = client.fetch_check_result_page(check.check_id, start=start, end=end, cursor=cursor)
             entries += page.entries
@@ -106,6 +108,11 @@ def _fetch(parts: Parts, fire: AmbiguousFire, check: KnownCheck) -> list[CheckRe
             if cursor is None:
                 break
     return entries
+
+
+def _may_ask(parts: Parts) -> bool:
+    """Wait for a turn in both budgets; False when the process stops."""
+    return parts.results_budget.take_for_read(parts.stop) and parts.budget.take_for_read(parts.stop)
 
 
 def _in_window(entry: CheckResultEntry, fire: AmbiguousFire) -> bool:

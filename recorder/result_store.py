@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Insert, Table, func, select, update
+from sqlalchemy import ColumnElement, Table, func, select, update
 from sqlalchemy.orm import Session
 
-from recorder.dimensions import table_of, upserting
+from recorder.bulk import BulkInsert, among
+from recorder.dimensions import table_of, upserting_for
 from recorder.models import CheckResult
 from recorder.outcomes import Outcome, result_outcome
 from recorder.payloads import ResultSnapshot
@@ -74,7 +76,7 @@ def _taken_ids(db: Session, rows: Sequence[Mapping[str, Any]]) -> Counter[int]:
     results = table_of(CheckResult)
     ids = [row["check_result_id"] for row in rows]
     found = db.execute(
-        select(results.c.check_result_id, results.c.session_pk).where(results.c.check_result_id.in_(ids))
+        select(results.c.check_result_id, results.c.session_pk).where(among(db, results.c.check_result_id, ids))
     )
     owners = dict(found.all())
     return Counter(row["session_pk"] for row in rows if owners[row["check_result_id"]] != row["session_pk"])
@@ -85,7 +87,7 @@ def _known_results(db: Session, session_pks: Sequence[int]) -> dict[int, dict[UU
     found: dict[int, dict[UUID, _KnownResult]] = {}
     rows = db.execute(
         select(results.c.session_pk, results.c.check_result_id, results.c.run_location_pk, results.c.result_type).where(
-            results.c.session_pk.in_(session_pks)
+            among(db, results.c.session_pk, session_pks)
         )
     )
     for session_pk, check_result_id, run_location_pk, result_type in rows:
@@ -141,30 +143,29 @@ def _result_row(
 
 def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[str, Any]]) -> int:
     """Insert or merge the fresh rows, insert the gaps; how many were written: an id of another session's is not."""
-    written = 0
+    merge, fill = _inserts(db.get_bind().dialect.name)
+    return merge.run(db, fresh) + fill.run(db, gaps)
+
+
+@cache
+def _inserts(dialect: str) -> tuple[BulkInsert, BulkInsert]:
+    """One that merges into what is there, and one that leaves it alone."""
     table = table_of(CheckResult)
-    insert = upserting(db, table)
-    if fresh:
-        kept_when_absent = (
-            *("result_type", "has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled"),
-            *("response_time_ms", "started_at", "stopped_at"),
-        )
-        changes: dict[str, Any] = {name: _coalesced(table, insert.excluded, name) for name in kept_when_absent}
-        changes |= {"outcome": insert.excluded.outcome, "attempts": insert.excluded.attempts}
-        statement = insert.on_conflict_do_update(
-            index_elements=[table.c.check_result_id],
-            set_=changes,
-            where=table.c.session_pk == insert.excluded.session_pk,
-        )
-        written += _rows_changed(db, statement, fresh)
-    if gaps:
-        written += _rows_changed(db, insert.on_conflict_do_nothing(), gaps)
-    return written
-
-
-def _rows_changed(db: Session, statement: Insert, rows: list[dict[str, Any]]) -> int:
-    result = db.execute(statement, sorted(rows, key=lambda row: row["check_result_id"]))
-    return cast("CursorResult[Any]", result).rowcount
+    insert = upserting_for(dialect, table)
+    kept_when_absent = (
+        *("result_type", "has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled"),
+        *("response_time_ms", "started_at", "stopped_at"),
+    )
+    changes: dict[str, Any] = {name: _coalesced(table, insert.excluded, name) for name in kept_when_absent}
+    changes |= {"outcome": insert.excluded.outcome, "attempts": insert.excluded.attempts}
+    merge = insert.on_conflict_do_update(
+        index_elements=[table.c.check_result_id],
+        set_=changes,
+        where=table.c.session_pk == insert.excluded.session_pk,
+    )
+    columns = frozenset({"check_result_id", "session_pk", "run_location_pk", *changes})
+    fill = insert.on_conflict_do_nothing()
+    return BulkInsert(merge, columns, "check_result_id"), BulkInsert(fill, columns, "check_result_id")
 
 
 def _coalesced(table: Table, excluded: Any, column: str) -> ColumnElement[Any]:

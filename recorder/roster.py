@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from recorder.circuit import Refusal
 from recorder.models import RunningDaemon
 
 BEAT_S: Final = 10.0
@@ -33,14 +34,21 @@ def sign_in(db: Session, *, owner: UUID, host: str, pid: int, now: datetime) -> 
     db.add(RunningDaemon(owner=owner, host=host, pid=pid, started_at=now, seen_at=now))
 
 
-def beat(db: Session, *, owner: UUID, now: datetime) -> None:
-    """Be seen."""
-    db.execute(update(RunningDaemon).where(RunningDaemon.owner == owner).values(seen_at=now))
+def beat(db: Session, *, owner: UUID, now: datetime, refusal: Refusal | None = None) -> None:
+    """Be seen, and say what Checkly refuses."""
+    since, why = (None, None) if refusal is None else (refusal.since, refusal.why)
+    mine = RunningDaemon.owner == owner
+    db.execute(update(RunningDaemon).where(mine).values(seen_at=now, refused_since=since, refused_why=why))
 
 
 def sign_out(db: Session, *, owner: UUID, now: datetime) -> None:
     """Say that this daemon has stopped, so that nobody waits for it."""
     db.execute(update(RunningDaemon).where(RunningDaemon.owner == owner).values(stopped_at=now))
+
+
+def bury_all(db: Session, *, now: datetime) -> None:
+    """Say that every daemon so far has stopped; for a process that knows it is alone, before it signs in."""
+    db.execute(update(RunningDaemon).where(RunningDaemon.stopped_at.is_(None)).values(stopped_at=now))
 
 
 def colleagues(db: Session, *, owner: UUID, now: datetime) -> list[Colleague]:

@@ -38,9 +38,10 @@ def enrol_schedules(db: Session, definitions: Mapping[str, Definition], *, now: 
     A new schedule starts now: instants before it was known are nobody's. One that left the configuration is marked, and
     what was still due for it is skipped; one that comes back starts now again.
     """
-    for name, definition in definitions.items():
-        enrol_schedule(db, name, definition, now=now)
     rows = {row.name: row for row in db.scalars(select(Schedule).with_for_update())}
+    for name, definition in definitions.items():
+        rows[name] = _told(db, rows.get(name), name, definition, now)
+    db.flush()
     for name, row in rows.items():
         if name not in definitions and row.removed_at is None:
             row.removed_at = now
@@ -57,14 +58,21 @@ def stored_definitions(db: Session) -> dict[str, str]:
 def enrol_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:
     """Insert or update one schedule; one that is new, or comes back, starts now."""
     row = db.scalars(select(Schedule).where(Schedule.name == name).with_for_update()).one_or_none()
+    row = _told(db, row, name, definition, now)
+    db.flush()
+    return _schedule_row(row)
+
+
+def _told(db: Session, row: Schedule | None, name: str, definition: Definition, now: datetime) -> Schedule:
+    """The row as the definition wants it, added if it is new; the caller flushes."""
     if row is None:
         row = Schedule(name=name, definition=definition.text, cursor=now, paused=definition.paused, created_at=now)
         db.add(row)
+        return row
     row.definition, row.paused = definition.text, definition.paused
     if row.removed_at is not None:
         row.removed_at, row.cursor = None, max(row.cursor, now)
-    db.flush()
-    return _schedule_row(row)
+    return row
 
 
 def find_or_add_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:

@@ -24,6 +24,7 @@ from recorder.config_fields import (
     FolderName,
     OneSecondOrMore,
     ProxyUrl,
+    Share,
     Switch,
     TagGroups,
     Text,
@@ -81,6 +82,39 @@ class ReportSettings(_Frozen):
     def cadence(self) -> Cadence | None:
         """When the weekly report is due; None when the daemon writes none."""
         return None if self.weekly is None else _cadence(self.weekly, None, self.timezone)
+
+
+class ThresholdSettings(_Frozen):
+    """The limits at which a figure of a report becomes a word; what each means: docs/statistics.md."""
+
+    min_runs: WholeNumber = Field(default=20, ge=1)
+    isolated_sessions: WholeNumber = Field(default=2, ge=1)
+    gap_intervals: WholeNumber = Field(default=3, ge=1)
+    gap_hours: WholeNumber = Field(default=24, ge=1)
+    broken_in_a_row: WholeNumber = Field(default=3, ge=1)
+    broken_failures: WholeNumber = Field(default=6, ge=1)
+    broken_results: WholeNumber = Field(default=10, ge=1)
+    flaky_events: WholeNumber = Field(default=2, ge=1)
+    flaky_rate: Share = 0.01
+    fleet_share: Share = 0.80
+    location_share: Share = 0.50
+    event_checks: WholeNumber = Field(default=4, ge=2)
+    location_onsets: WholeNumber = Field(default=3, ge=1)
+    false_discovery_rate: Share = 0.05
+    ranking_pairs: WholeNumber = Field(default=30, ge=2)
+    level_change: Share = 0.10
+    level_day_sessions: WholeNumber = Field(default=3, ge=1)
+    level_week_days: WholeNumber = Field(default=5, ge=1, le=7)
+    pooled_checks: WholeNumber = Field(default=10, ge=2)
+    censored_share: Share = 0.05
+
+    @field_validator("broken_results")
+    @classmethod
+    def _holds_its_failures(cls, broken_results: int, info: ValidationInfo) -> int:
+        failures = info.data.get("broken_failures", broken_results)
+        if broken_results < failures:
+            raise ValueError(f"must be at least broken_failures, {failures}: no state could ever be broken by it")
+        return broken_results
 
 
 class ScheduleSettings(_Frozen):
@@ -173,6 +207,7 @@ class FileSettings(_Frozen):
     schedules: tuple[ScheduleSettings, ...] = ()
     reports: ReportSettings = ReportSettings()
     deliveries: tuple[DeliverySettings, ...] = ()
+    thresholds: ThresholdSettings = ThresholdSettings()
 
 
 class Settings(FileSettings):

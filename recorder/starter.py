@@ -87,4 +87,27 @@ match_tags = [["recorder"]]
 #checks = ["Checkout"]                       # without any of the three: all checks
 #keep = 26
 #notify_from = "CHECKOUT_REPORT_URLS"
+
+# The limits at which a figure of a report becomes a word. Every report prints them.
+[thresholds]
+#min_runs = 20                               # with fewer runs nothing is ranked or called anything
+#isolated_sessions = 2                       # a failure this short, or shorter, may be a flake
+#gap_intervals = 3                           # a silence longer than this many usual intervals and ...
+#gap_hours = 24                              # ... than this cuts a sequence
+#broken_in_a_row = 3                         # broken: this many newest results failed, or ...
+#broken_failures = 6                         # ... this many of ...
+#broken_results = 10                         # ... this many newest ones
+#flaky_events = 2                            # flaky: at least this many flake events and ...
+#flaky_rate = 0.01                           # ... this share of the results
+#fleet_share = 0.8                           # this share of a firing's checks failed: an event, no flakes
+#location_share = 0.5                        # the same at one run location
+#event_checks = 4                            # neither with fewer checks
+#location_onsets = 3                         # unshared failures before a location is compared with its siblings
+#false_discovery_rate = 0.05                 # share of wrong ones accepted among all differences announced
+#ranking_pairs = 30                          # with fewer pairs the ranking learns nothing from the others
+#level_change = 0.1                          # a smaller change of timeElapsed is not announced
+#level_day_sessions = 3                      # a day with fewer sessions has no level
+#level_week_days = 5                         # a week with fewer such days has none
+#pooled_checks = 10                          # with fewer checks no variance is learned from the others
+#censored_share = 0.05                       # a trend is marked when the share left out of it moved by more
 """

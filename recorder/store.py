@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
-from recorder.dimensions import check_keys, location_keys, location_set_keys, table_of, upserting
+from recorder.bulk import BulkInsert, among
+from recorder.dimensions import check_keys, location_keys, location_set_keys, table_of, upserting, upserting_for
 from recorder.models import CheckSession, ContractSurprise, Payload
 from recorder.outcomes import session_outcome
 from recorder.payloads import Malformed, SessionSnapshot
@@ -45,6 +47,8 @@ class Recording:
     next_poll_at: datetime | None = None
     deadline_at: datetime | None = None
     cancel_on_timeout: bool = False
+    expected_at: datetime | None = None
+    """When the session is expected to end; the earliest is asked for first. None: at `next_poll_at`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Postponement:
     missing_since: datetime | None = None
     abandoned_at: datetime | None = None
     abandoned_reason: str | None = None
+    expected_at: datetime | None = None
+    """As in `Recording`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,8 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     locations = location_keys(db, _location_names(snapshots))
     sets = location_set_keys(db, {snapshot.run_locations for snapshot in snapshots}, locations)
     before = _session_rows(db, snapshots)
-    _upsert_sessions(db, [_session_row(r, checks, sets, now) for r in batch], no_locations=sets.get(()))
+    insert = _session_insert(db.get_bind().dialect.name, sets.get(()))
+    insert.run(db, [_session_row(r, checks, sets, now) for r in batch])
     after = _session_rows(db, snapshots)
     placed = [_placed(snapshot, after) for snapshot in snapshots]
     added, elsewhere = record_results(
@@ -150,7 +157,7 @@ def _session_rows(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUI
     rows = db.execute(
         select(
             sessions.c.check_session_id, sessions.c.pk, sessions.c.status, sessions.c.outcome, sessions.c.final_at
-        ).where(sessions.c.check_session_id.in_(ids))
+        ).where(among(db, sessions.c.check_session_id, ids))
     )
     return {row.check_session_id: row for row in rows}
 
@@ -177,15 +184,17 @@ def _session_row(
         "settling_since": now if snapshot.is_final and not recording.closes else None,
         "final_at": now if recording.closes else None,
         "next_poll_at": None if recording.closes else recording.next_poll_at,
+        "expected_at": None if recording.closes else recording.expected_at or recording.next_poll_at,
         "deadline_at": recording.deadline_at,
         "cancel_on_timeout": recording.cancel_on_timeout,
     }
 
 
-def _upsert_sessions(db: Session, rows: list[dict[str, Any]], *, no_locations: int | None) -> None:
+@cache
+def _session_insert(dialect: str, no_locations: int | None) -> BulkInsert:
     """Insert or merge; `no_locations` is the key of the empty set, which never replaces a known one."""
     table = table_of(CheckSession)
-    insert = upserting(db, table)
+    insert = upserting_for(dialect, table)
     old, new = table.c, insert.excluded
     stale = old.outcome.is_not(None) & new.outcome.is_(None)
 
@@ -195,31 +204,26 @@ def _upsert_sessions(db: Session, rows: list[dict[str, Any]], *, no_locations: i
         return case((stale, func.coalesce(kept, came)), else_=func.coalesce(came, kept))
 
     final_at = func.coalesce(old.final_at, new.final_at)
-    keeps_locations = stale if no_locations is None else or_(stale, new.location_set_pk == no_locations)
-    db.execute(
-        insert.on_conflict_do_update(
-            index_elements=[old.check_session_id],
-            set_={
-                "fire_pk": func.coalesce(old.fire_pk, new.fire_pk),
-                "status": fresh("status"),
-                "outcome": fresh("outcome"),
-                "started_at": fresh("started_at"),
-                "stopped_at": fresh("stopped_at"),
-                "time_elapsed_ms": fresh("time_elapsed_ms"),
-                "run_source": fresh("run_source"),
-                "location_set_pk": case((keeps_locations, old.location_set_pk), else_=new.location_set_pk),
-                "has_attempts": or_(old.has_attempts, new.has_attempts),
-                "settling_since": func.coalesce(old.settling_since, new.settling_since),
-                "final_at": final_at,
-                "next_poll_at": case(
-                    (final_at.is_(None), func.coalesce(new.next_poll_at, old.next_poll_at)),
-                    else_=None,
-                ),
-                "deadline_at": func.coalesce(old.deadline_at, new.deadline_at),
-            },
-        ),
-        sorted(rows, key=lambda row: row["check_session_id"]),
-    )
+    nowhere = false() if no_locations is None else new.location_set_pk == literal_column(str(no_locations))
+    changes = {
+        "fire_pk": func.coalesce(old.fire_pk, new.fire_pk),
+        "status": fresh("status"),
+        "outcome": fresh("outcome"),
+        "started_at": fresh("started_at"),
+        "stopped_at": fresh("stopped_at"),
+        "time_elapsed_ms": fresh("time_elapsed_ms"),
+        "run_source": fresh("run_source"),
+        "location_set_pk": case((or_(stale, nowhere), old.location_set_pk), else_=new.location_set_pk),
+        "has_attempts": or_(old.has_attempts, new.has_attempts),
+        "settling_since": func.coalesce(old.settling_since, new.settling_since),
+        "final_at": final_at,
+        "next_poll_at": case((final_at.is_(None), func.coalesce(new.next_poll_at, old.next_poll_at))),
+        "expected_at": case((final_at.is_(None), func.coalesce(new.expected_at, old.expected_at))),
+        "deadline_at": func.coalesce(old.deadline_at, new.deadline_at),
+    }
+    statement = insert.on_conflict_do_update(index_elements=[old.check_session_id], set_=changes)
+    set_once = ("check_session_id", "check_pk", "origin", "excluded", "recorded_at", "cancel_on_timeout")
+    return BulkInsert(statement, frozenset((*set_once, *changes)), "check_session_id")
 
 
 def _placed(snapshot: SessionSnapshot, rows: Mapping[UUID, Any]) -> _Placed:
@@ -229,9 +233,7 @@ def _placed(snapshot: SessionSnapshot, rows: Mapping[UUID, Any]) -> _Placed:
 
 def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> None:
     """Keep the newest raw answer of each session; a stale one never replaces a final one."""
-    table = table_of(Payload)
-    insert = upserting(db, table)
-    rows: list[dict[str, Any]] = [
+    rows = [
         {
             "kind": "session",
             "session_pk": entry.session_pk,
@@ -241,15 +243,19 @@ def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> N
         for entry in placed
         if not entry.is_stale
     ]
-    if rows:
-        db.execute(
-            insert.on_conflict_do_update(
-                index_elements=[table.c.session_pk],
-                set_={"received_at": insert.excluded.received_at, "body": insert.excluded.body},
-                where=table.c.body != insert.excluded.body,
-            ),
-            sorted(rows, key=lambda row: row["session_pk"]),
-        )
+    _payload_insert(db.get_bind().dialect.name).run(db, rows)
+
+
+@cache
+def _payload_insert(dialect: str) -> BulkInsert:
+    table = table_of(Payload)
+    insert = upserting_for(dialect, table)
+    statement = insert.on_conflict_do_update(
+        index_elements=[table.c.session_pk],
+        set_={"received_at": insert.excluded.received_at, "body": insert.excluded.body},
+        where=table.c.body != insert.excluded.body,
+    )
+    return BulkInsert(statement, frozenset({"kind", "session_pk", "received_at", "body"}), "session_pk")
 
 
 def _not_kept_yet(db: Session, odd: Iterable[tuple[_Placed, tuple[str, ...]]]) -> list[str]:

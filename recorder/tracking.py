@@ -8,7 +8,7 @@ dies, the row is due again when its lease is over.
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,21 +18,24 @@ from sqlalchemy.orm import Session
 
 from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
+from recorder.circuit import Circuit
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
-from recorder.errors import ChecklyError, DatabaseError, RecorderError, TryLater
+from recorder.errors import BadAnswer, ChecklyError, DatabaseError, RecorderError
 from recorder.following import Answer, judge
-from recorder.open_sessions import OpenSession, Scope, claim_open_sessions, postpone, release
+from recorder.open_sessions import OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
+from recorder.pacing import LATE_POLL
 from recorder.payloads import Malformed
 from recorder.store import Postponement, Recording, record_malformed, record_sessions
+from recorder.writing import BATCH, write_together
 
-BATCH_LIMIT: Final = 500
 BATCH_WAIT_S: Final = 0.25
 FEED_EVERY_S: Final = 0.25
-RATE_LIMIT_PAUSE_S: Final = 5.0
-"""How long nothing is asked after a 429 that does not say how long."""
+REFUSED_FEED_EVERY_S: Final = 2.0
 DRAIN_S: Final = 2.0
 """How long a stop waits for answers that are on their way."""
+RETRY_S: Final = 1.0
+"""How long the writer waits before it writes the same batch again; meanwhile the fetchers wait for it."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +47,8 @@ class Fetched:
     session: OpenSession
     answer: Answer
     at: datetime
+    held_s: float
+    """How long the answer took, in seconds."""
 
 
 class Tracker:
@@ -55,6 +60,7 @@ class Tracker:
         *,
         new_client: Callable[[], ChecklyClient],
         budget: RequestBudget,
+        circuit: Circuit,
         now: Clock,
         monotonic: Monotonic,
         fetchers: int,
@@ -65,6 +71,7 @@ class Tracker:
         self._engine = engine
         self._new_client = new_client
         self._budget = budget
+        self._circuit = circuit
         self._now = now
         self._monotonic = monotonic
         self._width = fetchers
@@ -73,7 +80,7 @@ class Tracker:
         self._stop = threading.Event()
         self._closed = threading.Event()
         self._inbox: queue.Queue[OpenSession] = queue.Queue()
-        self._outbox: queue.Queue[Fetched] = queue.Queue(maxsize=2 * BATCH_LIMIT)
+        self._outbox: queue.Queue[Fetched] = queue.Queue(maxsize=2 * BATCH)
         self._held: dict[int, OpenSession] = {}
         self._held_lock = threading.Lock()
         self._fetchers: list[threading.Thread] = []
@@ -106,7 +113,7 @@ class Tracker:
             transact(self._engine, lambda db: release(db, held, now=self._now()))
 
     def _feed(self) -> None:
-        while not self._stop.wait(FEED_EVERY_S):
+        while not self._stop.wait(FEED_EVERY_S if self._circuit.refusal is None else REFUSED_FEED_EVERY_S):
             try:
                 self._feed_once()
             except DatabaseError as error:
@@ -114,15 +121,22 @@ class Tracker:
                 log.error("open sessions cannot be read", error=str(error))  # noqa: TRY400 - it is due again
 
     def _feed_once(self) -> None:
-        with self._held_lock:
-            free = self._width - len(self._held)
-        if free <= 0:
+        """Claim as many sessions as may be asked for right now, so that who comes first is decided when it counts."""
+        turns = self._take_turns()
+        if turns == 0:
             return
-        claimed = transact(
-            self._engine, lambda db: claim_open_sessions(db, now=self._now(), limit=free, scope=self._scope)
-        )
+        claimed: list[OpenSession] = []
+        try:
+            claimed = transact(
+                self._engine, lambda db: claim_open_sessions(db, now=self._now(), limit=turns, scope=self._scope)
+            )
+        finally:
+            self._budget.give_back(turns - len(claimed))
+            if not claimed:
+                self._circuit.give_back()
         self._failure = None
-        with self._held_lock:
+        with self._held_lock:  # an answer that could not be written for so long that its lease ran out waits still
+            claimed = [session for session in claimed if session.pk not in self._held]
             self._held.update({session.pk: session for session in claimed})
             missing = min(len(self._held), self._width) - len(self._fetchers)
         for _ in range(missing):
@@ -132,6 +146,20 @@ class Tracker:
         for session in claimed:
             self._inbox.put(session)
 
+    def _take_turns(self) -> int:
+        """How many sessions may be asked for now, by the fetchers, the budget and the circuit."""
+        with self._held_lock:
+            free = self._width - len(self._held)
+        if self._circuit.refusal is None:
+            return self._budget.take_for_reads(free)
+        transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+        if not (free and self._circuit.admits()):
+            return 0
+        probes = self._budget.take_for_reads(1)
+        if not probes:
+            self._circuit.give_back()
+        return probes
+
     def _fetch(self) -> None:
         client: ChecklyClient | None = None
         while not self._stop.is_set():
@@ -139,11 +167,11 @@ class Tracker:
                 session = self._inbox.get(timeout=FEED_EVERY_S)
             except queue.Empty:
                 continue
-            if not self._budget.take_for_read(self._stop):
-                break
             try:
                 client = client or self._new_client()
-                self._outbox.put(Fetched(session, self._ask(client, session), self._now()))
+                asked_at = self._monotonic()
+                answer = self._ask(client, session)
+                self._outbox.put(Fetched(session, answer, self._now(), self._monotonic() - asked_at))
             except Exception:  # a fetcher outlives what it cannot explain; the session is due again after its lease
                 log.exception("asking for a session failed", session=str(session.check_session_id))
                 self._let_go(session)
@@ -152,14 +180,17 @@ class Tracker:
 
     def _ask(self, client: ChecklyClient, session: OpenSession) -> Answer:
         try:
-            if session.cancel_on_timeout and session.is_past_deadline(self._now()):
+            wants_cancel = session.cancel_on_timeout and session.is_past_deadline(self._now())
+            if wants_cancel and self._budget.take_for_read(self._stop):
                 client.cancel_session(session.check_session_id)
-            return client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
+            answer = client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
         except ChecklyError as error:
-            if isinstance(error, TryLater) and error.reason == "rate_limited":
-                self._budget.pause(RATE_LIMIT_PAUSE_S if error.retry_after_s is None else error.retry_after_s)
+            self._budget.heed(error)
+            self._circuit.heed(error)
             log.warning("no answer about a session", session=str(session.check_session_id), error=str(error))
             return error
+        self._circuit.heed(None)
+        return answer
 
     def _write(self) -> None:
         while not (self._closed.is_set() and self._outbox.empty()):
@@ -174,7 +205,7 @@ class Tracker:
         except queue.Empty:
             return []
         until = self._monotonic() + BATCH_WAIT_S
-        while len(batch) < BATCH_LIMIT and (left := until - self._monotonic()) > 0 and not self._closed.is_set():
+        while len(batch) < BATCH and (left := until - self._monotonic()) > 0 and not self._closed.is_set():
             try:
                 batch.append(self._outbox.get(timeout=left))
             except queue.Empty:
@@ -182,15 +213,17 @@ class Tracker:
         return batch
 
     def _write_batch(self, batch: Sequence[Fetched]) -> None:
-        """Write a batch; when it fails, each of its answers alone, so that a poison one hurts only itself."""
-        try:
-            transact(self._engine, lambda db: _write_all(db, batch))
-        except DatabaseError as error:
-            if len(batch) > 1:
-                for fetched in batch:
-                    self._write_batch([fetched])
-                return
-            self._quarantine(batch[0], error)
+        """Write a batch, however long the database is away; a stop leaves it: its sessions are due again."""
+        while True:
+            try:
+                write_together(self._engine, batch, write_answers, on_poison=self._quarantine)
+            except DatabaseError as error:
+                self._failure = error
+                log.error("answers cannot be written, trying again", error=str(error))  # noqa: TRY400 - they are kept
+                if self._closed.wait(RETRY_S):
+                    return
+            else:
+                break
         for fetched in batch:
             self._let_go(fetched.session)
             self._on_seen(fetched)
@@ -200,17 +233,22 @@ class Tracker:
             self._held.pop(session.pk, None)
 
     def _quarantine(self, fetched: Fetched, error: DatabaseError) -> None:
-        """Keep an answer that the tables refuse; its session is asked for again when the lease is over."""
-        raw = getattr(fetched.answer, "raw", b"")
-        log.error("an answer could not be written", session=str(fetched.session.check_session_id), error=str(error))
-        try:
-            piece = Malformed(f"session {fetched.session.check_session_id}: {error}", raw)
-            transact(self._engine, lambda db: record_malformed(db, [piece], now=fetched.at))
-        except DatabaseError as again:
-            self._failure = again
+        """Keep an answer that the tables refuse; its session is asked for hourly, until its deadline and a day more."""
+        session = fetched.session
+        log.error("an answer could not be written", session=str(session.check_session_id), error=str(error))
+        piece = Malformed(f"session {session.check_session_id}: {error}", getattr(fetched.answer, "raw", b""))
+        verdict = judge(session, BadAnswer(str(error), reason="bad_body"), now=fetched.at)
+
+        def write(db: Session) -> None:
+            record_malformed(db, [piece], now=fetched.at)
+            if isinstance(verdict, Postponement) and verdict.next_poll_at is not None:
+                postpone(db, [replace(verdict, next_poll_at=fetched.at + LATE_POLL)])
+
+        transact(self._engine, write)
 
 
-def _write_all(db: Session, batch: Sequence[Fetched]) -> None:
-    verdicts = [judge(fetched.session, fetched.answer, now=fetched.at) for fetched in batch]
+def write_answers(db: Session, batch: Sequence[Fetched]) -> None:
+    """Write what a batch of answers means for its sessions; the caller's transaction holds it."""
+    verdicts = [judge(fetched.session, fetched.answer, now=fetched.at, held_s=fetched.held_s) for fetched in batch]
     record_sessions(db, [v for v in verdicts if isinstance(v, Recording)], now=batch[-1].at)
     postpone(db, [v for v in verdicts if isinstance(v, Postponement)])

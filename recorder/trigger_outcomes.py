@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from recorder import ledger
 from recorder.errors import ChecklyError, PerhapsSent
+from recorder.learning import load_expectations_of
 from recorder.ledger import ClaimedFire, Reason
 from recorder.materialising import Follow
-from recorder.pacing import first_poll_at
-from recorder.payloads import TriggerAnswer
+from recorder.pacing import Expectation, expect
+from recorder.payloads import SessionSnapshot, TriggerAnswer
 from recorder.store import Recording, record_malformed, record_sessions
 
 CANCELLABLE: Final = "PLAYWRIGHT"
@@ -50,17 +51,10 @@ def write_outcome(db: Session, fire: ClaimedFire, answer: TriggerAnswer, follow:
         http_status=answer.http_status,
         session_count=len(answer.sessions),
     )
+    learned = load_expectations_of(db, {(one.check_id, one.run_locations) for one in answer.sessions})
     recordings = [
-        Recording(
-            snapshot,
-            fire.origin,
-            closes=False,
-            fire_pk=fire.pk,
-            next_poll_at=first_poll_at(snapshot.check_type, now=now),
-            deadline_at=now + follow.timeout,
-            cancel_on_timeout=follow.cancel and snapshot.check_type == CANCELLABLE,
-        )
-        for snapshot in answer.sessions
+        _begin(fire, one, learned.get((one.check_id, one.run_locations), expect(one.check_type)), follow, now)
+        for one in answer.sessions
     ]
     record_sessions(db, recordings, now=now)
     ids = tuple(snapshot.check_session_id for snapshot in answer.sessions)
@@ -69,3 +63,19 @@ def write_outcome(db: Session, fire: ClaimedFire, answer: TriggerAnswer, follow:
     unreadable = "no session of the answer can be read; it is kept raw, and the trigger is not sent again"
     error = None if answer.sessions else PerhapsSent(unreadable, reason=Reason.BAD_BODY, http_status=answer.http_status)
     return Sent(fire.pk, state, reason, ids, everywhere, error)
+
+
+def _begin(
+    fire: ClaimedFire, snapshot: SessionSnapshot, expectation: Expectation, follow: Follow, now: datetime
+) -> Recording:
+    """A session that has just been started: first asked for when one in ten of its kind is over."""
+    return Recording(
+        snapshot,
+        fire.origin,
+        closes=False,
+        fire_pk=fire.pk,
+        next_poll_at=now + min(timedelta(seconds=expectation.early_s), follow.timeout),
+        expected_at=now + timedelta(seconds=expectation.middle_s),
+        deadline_at=now + follow.timeout,
+        cancel_on_timeout=follow.cancel and snapshot.check_type == CANCELLABLE,
+    )

@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 from recorder import ledger, schedule_store
 from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
-from recorder.claiming import claim_next
+from recorder.circuit import Circuit
+from recorder.claiming import claim_next, skip_due_fires
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
 from recorder.enrolling import enrol_together
@@ -63,6 +64,7 @@ class Triggering:
         owner: UUID,
         new_client: Callable[[], ChecklyClient],
         budget: RequestBudget,
+        circuit: Circuit,
         spool: Spool,
         now: Clock,
         monotonic: Monotonic,
@@ -73,6 +75,7 @@ class Triggering:
         self._owner = owner
         self._new_client = new_client
         self._budget = budget
+        self._circuit = circuit
         self._spool = spool
         self._now = now
         self._monotonic = monotonic
@@ -80,7 +83,7 @@ class Triggering:
         self._started_at = now()
         self._trouble: tuple[datetime, Reason] | None = None
         self._plans: dict[int, PlannedSchedule] = {}
-        self._cursors: dict[int, datetime] = {}
+        self._next_due: dict[int, datetime] = {}
 
     def enrol(self, schedules: Mapping[str, PlannedSchedule], definitions: Mapping[str, Definition]) -> None:
         """Take these schedules as the ones to trigger, and write them down.
@@ -91,16 +94,19 @@ class Triggering:
         rows = transact(self._engine, lambda db: enrol_together(db, definitions, owner=self._owner, now=self._now()))
         for name in sorted(before.keys() - rows.keys()):
             log.warning("schedule left the configuration, what was due for it is skipped", schedule=name)
-        self._cursors = {row.pk: row.cursor for row in rows.values()}  # before the plans: senders may be at work
-        self._plans = {rows[name].pk: plan for name, plan in schedules.items()}
+        plans = {rows[name].pk: plan for name, plan in schedules.items()}
+        cursors = {row.pk: row.cursor for row in rows.values()}
+        # before the plans: senders may be at work
+        self._next_due = {pk: next_due(plan.cadence, cursors[pk]) for pk, plan in plans.items()}
+        self._plans = plans
 
     def enrol_one(self, name: str, plan: PlannedSchedule, definition: Definition) -> None:
         """Take one schedule for a command beside a running daemon; what is written about it already stands."""
         row = transact(
             self._engine, lambda db: schedule_store.find_or_add_schedule(db, name, definition, now=self._now())
         )
+        self._next_due[row.pk] = next_due(plan.cadence, row.cursor)
         self._plans[row.pk] = plan
-        self._cursors[row.pk] = row.cursor
 
     def work(self) -> bool:
         """Materialise what is due and send it, until nothing is left; whether anything was sent."""
@@ -113,11 +119,11 @@ class Triggering:
     def materialise(self) -> None:
         """Turn every instant up to now into a fire; schedules whose next instant is still to come cost nothing."""
         now = self._now()
-        for schedule_pk, plan in self._plans.items():
-            if next_due(plan.cadence, self._cursors[schedule_pk]) <= now:
-                self._cursors[schedule_pk] = transact(
-                    self._engine, partial(materialise, schedule_pk, plan, now, self._why_late)
-                )
+        plans, due = self._plans, self._next_due  # a new configuration may come meanwhile
+        for schedule_pk, plan in plans.items():
+            if schedule_pk in due and due[schedule_pk] <= now:
+                cursor = transact(self._engine, partial(materialise, schedule_pk, plan, now, self._why_late))
+                due[schedule_pk] = next_due(plan.cadence, cursor)
 
     def note_trouble(self, reason: Reason) -> None:
         """Remember what has just kept this process from its work: instants missed meanwhile carry it as reason."""
@@ -191,6 +197,9 @@ class Triggering:
         """Claim one fire and send it; client and budget come first, for nothing may delay a written intent."""
         if not self._has_due():
             return _Step(found=False)
+        if not self._circuit.admits():
+            why, now = Reason.CIRCUIT_OPEN, self._now()
+            return _Step(found=transact(self._engine, lambda db: skip_due_fires(db, self._plans, why, now=now)))
         with self._new_client() as client:
             if not self._budget.take_for_trigger(self._stop):
                 return _Step(found=False)
@@ -198,6 +207,7 @@ class Triggering:
             found, claimed = transact(self._engine, lambda db: claim_next(db, self._plans, owner=self._owner, now=now))
             if claimed is None:
                 self._budget.give_back()
+                self._circuit.give_back()
                 return _Step(found=found)
             fire, plan = claimed
             sent = self._post(
@@ -236,11 +246,15 @@ class Triggering:
         try:
             answer = client.trigger(fire.request_body, allow_everything=target.run_everything)
         except PerhapsSent as error:
+            self._circuit.heed(error)
             return self._settle(fire, "ambiguous", error.reason, error=error, raw=error.body)
         except (NotSent, TryLater) as error:
+            self._circuit.heed(error)
             return self._not_acted_on(fire, error, may_return=may_return)
         except Refused as error:
+            self._circuit.heed(error)
             return self._settle(fire, "rejected", error.reason, error=error)
+        self._circuit.heed(None)
         if not (answer.sessions or answer.malformed):
             return self._settle(fire, "no_match", None, http_status=answer.http_status)
         spooled = SpooledAnswer(
@@ -266,7 +280,7 @@ class Triggering:
         wait = RESEND_AFTER
         if isinstance(error, TryLater):
             wait = RESEND_AFTER if error.retry_after_s is None else timedelta(seconds=error.retry_after_s)
-            self._budget.pause(wait.total_seconds())
+            self._budget.heed(error)
         if not may_return:
             return self._settle(fire, "missed", reason, error=error)
         not_before = self._now() + wait

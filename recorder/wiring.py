@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from recorder.access import ChecklyAccess
 from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
+from recorder.circuit import Circuit, Refusal
 from recorder.clock import Clock, Monotonic, monotonic, utc_now
 from recorder.clocks import DatabaseClock
 from recorder.config import ScheduleSettings, Settings, access_problems, definition
@@ -38,6 +39,8 @@ class Parts:
     budget: RequestBudget
     results_budget: RequestBudget
     """Checkly allows a tenth as many requests for lists of check results."""
+    trigger_circuit: Circuit
+    read_circuit: Circuit
     owner: UUID
     stop: threading.Event
     now: Clock
@@ -49,6 +52,11 @@ class Parts:
         """A client for one thread."""
         return ChecklyClient(self.access)
 
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why Checkly is hardly asked any more, if it refuses triggers or reads."""
+        return self.trigger_circuit.refusal or self.read_circuit.refusal
+
     def triggering(self) -> Triggering:
         """The use cases of the ledger, with nothing enrolled."""
         return Triggering(
@@ -56,6 +64,7 @@ class Parts:
             owner=self.owner,
             new_client=self.new_client,
             budget=self.budget,
+            circuit=self.trigger_circuit,
             spool=spool_for(self.engine, self.settings.database.spool),
             now=self.now,
             monotonic=self.monotonic,
@@ -69,6 +78,7 @@ class Parts:
             self.engine,
             new_client=self.new_client,
             budget=self.budget,
+            circuit=self.read_circuit,
             now=self.now,
             monotonic=self.monotonic,
             fetchers=fetchers,
@@ -92,7 +102,20 @@ def build(settings: Settings, engine: Engine, *, now: Clock | None = None, monot
     access = checkly_access(settings)
     budget = RequestBudget(settings.checkly.requests_per_minute, monotonic=monotonic)
     results_budget = RequestBudget(RESULTS_PER_MINUTE, monotonic=monotonic)
-    return Parts(settings, engine, access, budget, results_budget, uuid4(), threading.Event(), now, utc_now, monotonic)
+    return Parts(
+        settings,
+        engine,
+        access,
+        budget,
+        results_budget,
+        trigger_circuit=Circuit("triggers", now=now, monotonic=monotonic),
+        read_circuit=Circuit("sessions", now=now, monotonic=monotonic),
+        owner=uuid4(),
+        stop=threading.Event(),
+        now=now,
+        wall=utc_now,
+        monotonic=monotonic,
+    )
 
 
 def checkly_access(settings: Settings) -> ChecklyAccess:

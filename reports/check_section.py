@@ -8,7 +8,6 @@ from typing import Any, Final
 import pandas as pd
 
 from reports import charts, wording
-from reports.frames import MIN_RUNS
 from reports.headline import worst_first
 from reports.names import Name, check_name, short
 from reports.report import Report
@@ -50,13 +49,13 @@ def check_section(report: Report) -> CheckSection:
     """Every check with a rated session, at most ROWS of them, the worst first."""
     days = report.window.days if len(report.window.days) <= STRIP_DAYS else []
     ordered = worst_first(report.checks[report.checks["rated"].gt(0)])
-    failed, enough = ordered["incidents"].gt(0), ordered["rated"].ge(MIN_RUNS)
+    failed, enough = ordered["incidents"].gt(0), ordered["rated"].ge(report.thresholds.min_runs)
     parts = [ordered[failed & enough], ordered[~enough], ordered[~failed & enough]]
     shown: list[list[CheckRow]] = []
     room = ROWS
     for part in parts:
         rows = part.head(room)
-        shown.append(_rows(rows, _strips(report, rows, days)))
+        shown.append(_rows(report, rows, _strips(report, rows, days)))
         room -= len(rows)
     return CheckSection(
         days=[(wording.DAYS[day.weekday()], day.day) for day in days],
@@ -68,13 +67,14 @@ def check_section(report: Report) -> CheckSection:
     )
 
 
-def _rows(checks: pd.DataFrame, strips: dict[str, list[charts.Square]]) -> list[CheckRow]:
-    return [_row(check, strips[str(check.check_id)]) for check in checks.itertuples()]
+def _rows(report: Report, checks: pd.DataFrame, strips: dict[str, list[charts.Square]]) -> list[CheckRow]:
+    least = report.thresholds.min_runs
+    return [_row(check, strips[str(check.check_id)], least) for check in checks.itertuples()]
 
 
-def _row(check: Any, strip: Sequence[charts.Square]) -> CheckRow:
+def _row(check: Any, strip: Sequence[charts.Square], min_runs: int) -> CheckRow:
     ok = check.passed + check.degraded
-    if wording.is_enough(check.rated):
+    if check.rated >= min_runs:
         pass_rate = wording.pass_rate(ok, check.rated, check.pass_rate_low, check.pass_rate_high)
     else:
         pass_rate = f"{ok}/{check.rated} passed, {wording.not_enough(check.rated)}"

@@ -12,6 +12,7 @@ from reports.pass_rate import count_sessions
 
 FIRE_STATES: Final = ("triggered", "no_match", "rejected", "ambiguous", "missed", "skipped", "pending")
 """How a due instant ended; `pending` ones are still due or on their way."""
+_SESSION_COUNTS: Final = ("sessions", "rated", "cancelled", "unfinished", "left_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,26 @@ def count_coverage(history: History) -> Coverage:
 
 def _instant(value: pd.Timestamp) -> datetime | None:
     return None if pd.isna(value) else value.to_pydatetime()
+
+
+def coverage_table(history: History) -> pd.DataFrame:
+    """One row per (origin, schedule): due instants by what became of them, sessions, and results expected and missing.
+
+    The origins schedule and manual fire; import, backfill and reconciled only have sessions.
+    """
+    keys = ["origin", "schedule"]
+    fires = history.fires.assign(
+        schedule=history.fires["schedule"].fillna(""),
+        state=history.fires["state"].replace({"due": "pending", "intent": "pending"}),
+    )
+    states = fires.pivot_table(index=keys, columns="state", values="instants", aggfunc="sum", fill_value=0)
+    states = states.reindex(columns=list(FIRE_STATES), fill_value=0)
+    states.insert(0, "due", states.sum(axis=1))
+    sessions = history.sessions.assign(schedule=history.sessions["schedule"].fillna(""))
+    counts = count_sessions(sessions, keys)[list(_SESSION_COUNTS)]
+    results = history.results.merge(sessions[["position", *keys]], on="position")
+    places = results.assign(missing=results["outcome"].eq(MISSING)).groupby(keys)["missing"].agg(["size", "sum"])
+    table = states.join(counts, how="outer").join(
+        places.set_axis(["expected_results", "missing_results"], axis="columns")
+    )
+    return table.fillna(0).astype("int64").reset_index()

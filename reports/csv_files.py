@@ -7,19 +7,25 @@ would run as a formula gets a leading apostrophe.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+Writer: TypeAlias = Callable[["pd.Series[Any]"], Iterable[str]]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NEEDS_QUOTES: Final = re.compile('[",\r\n]')
 _TEXT: Final = frozenset(
     (
         "check_id check_name check_type check_session_id run_location run_locations origin schedule status outcome "
-        "run_source link reason created_by"
+        "run_source link state verdict drift kind measure figure reason created_by"
     ).split()
 )
+
+
+_FLAGS: Final = frozenset({"has_attempts", "round_robin", "retries_seen", "worse", "censored"})
+_NUMBERS: Final = frozenset({"before", "now", "change", "onsets_expected", "usual_rate"})
+"""What may lie below 0 or above 1, or is a count in one row and a ratio in the next."""
 
 
 def csv_text(table: pd.DataFrame, columns: Sequence[str]) -> str:
@@ -29,19 +35,18 @@ def csv_text(table: pd.DataFrame, columns: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _writer(column: str) -> Callable[["pd.Series[Any]"], Iterable[str]]:
+def _writer(column: str) -> Writer:
     """How the values of a column are written, by the ending of its name."""
-    if column in _TEXT:
-        return _texts
-    if column.endswith("_at"):
-        return _instants
-    if column == "day":
-        return _days
-    if column.endswith(("_rate", "_low", "_high")) or column == "pass_rate_adjusted":
-        return _ratios
-    if column.endswith("_ms"):
-        return _milliseconds
-    return _flags if column == "has_attempts" else _counts
+    kinds: tuple[tuple[bool, Writer], ...] = (
+        (column in _TEXT, _texts),
+        (column.endswith("_at"), _instants),
+        (column == "day", _days),
+        (column in _NUMBERS or column.startswith(("change_", "drift_", "week_")), _numbers),
+        (column.endswith(("_rate", "_low", "_high", "_value", "_rate_adjusted")), _ratios),
+        (column.endswith("_ms"), _milliseconds),
+        (column in _FLAGS, _flags),
+    )
+    return next((writer for fits, writer in kinds if fits), _counts)
 
 
 def _texts(values: "pd.Series[Any]") -> list[str]:
@@ -68,6 +73,19 @@ def ratio_text(value: float) -> str:
     if 0 < value < 1:
         return f"{min(max(value, 0.000001), 0.999999):.6f}"
     return f"{value:.6f}"
+
+
+def _numbers(values: "pd.Series[Any]") -> list[str]:
+    """Up to 6 places, no trailing zeros; what lies between 0 and 1 is never written as 0 or 1."""
+    return [number_text(value) for value in values.tolist()]
+
+
+def number_text(value: float) -> str:
+    """A number whose kind its row tells: 3, 0.25, -0.113080 without the last 0, empty for NaN."""
+    if pd.isna(value):
+        return ""
+    text = ratio_text(float(value)).rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
 
 
 def _milliseconds(values: "pd.Series[Any]") -> list[str]:

@@ -8,27 +8,20 @@ import sys
 import pandas as pd
 
 from reports.frames import SERIES, rated_sessions
+from reports.quantiles import group_quantiles
 
 
 def elapsed(sessions: pd.DataFrame) -> pd.DataFrame:
-    """Per series: `n`, `excluded`, `median_ms` and `p95_ms` (quantiles of type 7; NaN at n = 0).
+    """Per series: `n`, `excluded`, `median_ms` and `p95_ms` with their intervals (type 7; NaN at n = 0).
 
     The sample holds PASSED and DEGRADED sessions without any ATTEMPT; `excluded` counts the other rated sessions. With
     failures left in, a rise of failures looks like a slower check.
     """
     rated = _sampled(sessions)
     groups = rated.groupby(list(SERIES))
-    samples = rated[rated["sampled"]].groupby(list(SERIES))["time_elapsed_ms"]
-    counts = pd.DataFrame({"n": groups["sampled"].sum().astype("int64"), "rated": groups.size()})
-    return pd.DataFrame(
-        {
-            "n": counts["n"],
-            "excluded": counts["rated"] - counts["n"],
-            "median_ms": samples.median(),
-            "p95_ms": samples.quantile(0.95),
-        },
-        index=counts.index,
-    )
+    n = groups["sampled"].sum().astype("int64")
+    samples = group_quantiles(rated[rated["sampled"]], SERIES, "time_elapsed_ms").drop(columns="n")
+    return pd.DataFrame({"n": n, "excluded": groups.size() - n}).join(samples)
 
 
 def daily_medians(sessions: pd.DataFrame) -> pd.DataFrame:

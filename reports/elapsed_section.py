@@ -43,14 +43,14 @@ def elapsed_section(report: Report) -> ElapsedSection:
         ["median_ms", "_name", "check_id", "run_locations"], ascending=[False, True, True, True]
     )
     return ElapsedSection(
-        rows=[_row(row) for row in slowest.head(ROWS).itertuples()],
+        rows=[_row(row, report.thresholds.min_runs) for row in slowest.head(ROWS).itertuples()],
         hidden=max(0, len(slowest) - ROWS),
         moved=int(report.elapsed.groupby("check_id").size().gt(1).sum()),
         width=charts.SPARK_STEP * max(1, len(report.window.days) - 1),
     )
 
 
-def _row(row: Any) -> ElapsedRow:
+def _row(row: Any, min_runs: int) -> ElapsedRow:
     total = row.n + row.excluded
     return ElapsedRow(
         name=check_name(row.check_name, row.check_id).text,
@@ -58,7 +58,7 @@ def _row(row: Any) -> ElapsedRow:
         n=row.n,
         excluded=f"{row.excluded:,} of {total:,} ({wording.percent(row.excluded / total, places=1)})",
         median=wording.duration(row.median_ms),
-        p95=wording.duration(row.p95_ms) if wording.is_enough(row.n) else wording.not_enough(row.n),
+        p95=wording.duration(row.p95_ms) if row.n >= min_runs else wording.not_enough(row.n),
         path=charts.spark_path(row.days),
         days=", ".join(wording.duration(value) for value in row.days),
     )

@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pandas as pd
-
 from reports import charts, wording
 from reports.flakiness import DURATIONS, SCOPES
-from reports.frames import MIN_RUNS
 from reports.headline import flakiest_first
 from reports.names import Name, check_name, short
 from reports.report import Report
@@ -78,7 +75,7 @@ def flaky_section(report: Report) -> FlakySection:
     columns, heat = _heat_map(report)
     cells = {scope: [int(pairs[f"{scope}_{duration}"].sum()) for duration in DURATIONS] for scope in SCOPES}
     return FlakySection(
-        locations=_locations(report.locations),
+        locations=_locations(report),
         hidden_locations=max(0, len(report.locations) - LOCATION_ROWS),
         pairs=[_pair(row) for row in flakiest_first(pairs).head(PAIR_ROWS).itertuples()],
         pairs_with_events=int(pairs["flake_events"].gt(0).sum()),
@@ -92,26 +89,31 @@ def flaky_section(report: Report) -> FlakySection:
     )
 
 
-def _locations(locations: pd.DataFrame) -> list[LocationRow]:
+def _locations(report: Report) -> list[LocationRow]:
     """The most flaky first; those with too few runs follow without a rank."""
-    order = locations.assign(_few=locations["n"].lt(MIN_RUNS)).sort_values(
+    least = report.thresholds.min_runs
+    order = report.locations.assign(_few=report.locations["n"].lt(least)).sort_values(
         ["_few", "mean_flake_rate", "flake_events", "run_location"], ascending=[True, False, False, True]
     )
-    return [_location(rank, row) for rank, row in enumerate(order.head(LOCATION_ROWS).itertuples(), start=1)]
+    return [_location(rank, row, least) for rank, row in enumerate(order.head(LOCATION_ROWS).itertuples(), start=1)]
 
 
-def _location(rank: int, row: Any) -> LocationRow:
-    enough = wording.is_enough(row.n)
+def _location(rank: int, row: Any, min_runs: int) -> LocationRow:
+    enough = row.n >= min_runs and row.compared_checks > 0
     return LocationRow(
         rank=str(rank) if enough else "",
         name=_location_name(row.run_location),
         checks=row.checks,
-        mean_pass_rate=wording.percent(row.mean_pass_rate) if enough else wording.not_enough(row.n),
+        mean_pass_rate=wording.percent(row.mean_pass_rate) if enough else _not_compared(row, min_runs),
         failed=f"{row.failed:,} of {row.n:,}",
         mean_flake_rate=wording.percent(row.mean_flake_rate) if enough else "",
         flakes=f"{row.flake_events:,} of {row.n:,}",
         missing=row.missing,
     )
+
+
+def _not_compared(row: Any, min_runs: int) -> str:
+    return wording.not_enough(row.n) if row.n < min_runs else "round-robin checks only"
 
 
 def _pair(row: Any) -> PairRow:
@@ -136,7 +138,8 @@ def _pair(row: Any) -> PairRow:
 def _heat_map(report: Report) -> tuple[list[str], list[tuple[str, list[HeatCell]]]]:
     """Flake rates of the checks that have any, the most certain first; columns by name."""
     pairs = report.check_location
-    worst = pairs.assign(_low=pairs["flake_rate_low"].where(pairs["n"].ge(MIN_RUNS), 0.0)).groupby("check_id")
+    least = report.thresholds.min_runs
+    worst = pairs.assign(_low=pairs["flake_floor_rate"].where(pairs["n"].ge(least), 0.0)).groupby("check_id")
     by_check = worst.agg(low=("_low", "max"), events=("flake_events", "sum"), name=("check_name", "first"))
     flaky = by_check[by_check["events"].gt(0)].assign(name=lambda frame: frame["name"].fillna("")).reset_index()
     chosen = flaky.sort_values(["low", "events", "name", "check_id"], ascending=[False, False, True, True])
@@ -146,14 +149,14 @@ def _heat_map(report: Report) -> tuple[list[str], list[tuple[str, list[HeatCell]
     columns = sorted(events.sort_values(ascending=False, kind="stable").head(HEAT_COLUMNS).index)
     found = {(row.check_id, row.run_location): row for row in rows.itertuples()}
     names = {str(row.check_id): check_name(row.check_name, str(row.check_id)).text for row in rows.itertuples()}
-    heat = [(names[check], [_cell(found.get((check, column))) for column in columns]) for check in ids]
+    heat = [(names[check], [_cell(found.get((check, column)), least) for column in columns]) for check in ids]
     return [_location_name(column, longest=_COLUMN_LENGTH) for column in columns], heat
 
 
-def _cell(row: Any) -> HeatCell:
+def _cell(row: Any, min_runs: int) -> HeatCell:
     if row is None:
         return HeatCell("–", "", -1)  # noqa: RUF001  the typographic dash
-    if not wording.is_enough(row.n):
+    if row.n < min_runs:
         return HeatCell(f"n={row.n}", "too few", -1)
     if row.flake_events == 0:
         return HeatCell("0", f"of {row.n:,}", 0)

@@ -1,8 +1,11 @@
 """The frames of one window, as every measure takes them: their keys, their words, and the snapshot that holds them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from recorder.outcomes import Outcome
@@ -18,24 +21,37 @@ MISSING: Final = "MISSING"
 """The outcome of a run location of a finished session that has no FINAL result."""
 OUTCOMES: Final = pd.CategoricalDtype([*(str(outcome) for outcome in Outcome), MISSING])
 """The type of `History.results.outcome`."""
-MIN_RUNS: Final = 20
-"""Below this many rated runs nothing is ranked, no adjective is given and the page shows no p95."""
+INSTANT: Final = "datetime64[ms, UTC]"
+"""The type of every instant in a frame."""
+_MOST_KEYS: Final = 2**24
+"""More than there are of the second key of two."""
+RECENT_DAYS: Final = 28
+"""How far back from the window's end results are looked at one by one."""
+LEVEL_DAYS: Final = 63
+"""How many local days have daily levels: eight weeks, and one more for what the last report would have said."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the database holds of one window: a consistent snapshot, joined by integer keys.
+    """What the database holds of one window and of the time before it: a consistent snapshot, joined by integer keys.
 
     `checks` (index check_pk): check_id, check_name, check_type, link. `run_locations` (index run_location_pk): names.
-    `location_sets` (index location_set_pk): sorted lists of names. `sessions`: every session in the order of every
-    statistic, (started_at, check_session_id); `position` is its place, `in_rates` says that its results count
+    `location_sets` (index location_set_pk): sorted lists of names. `sessions`: every session of the window in the order
+    of every statistic, (started_at, check_session_id); `position` is its place, `in_rates` says that its results count
     (finished, not excluded, not reconciled). `results`: one row per run location of each session in the rates;
     `outcome` is PASS, DEGRADED, FAIL, VOID or MISSING. `previous` (index PAIR): `failed`, how the last rated result
-    before the window ended, for pairs that failed in it. `fires`: schedule, origin, state, instants. `exclusions`: what
-    a person took out of the adjusted figures (`history_exclusions`).
+    before the window ended, as far back as `recent` reaches. `fires`: schedule, origin, state, instants. `exclusions`:
+    what a person took out of the adjusted figures (`history_exclusions`).
+    `firings` (index fire_pk): schedule (empty: by hand) and place, its number among those of the schedule in `recent`.
+
+    `recent_sessions` and `recent` are the sessions (keys and outcome alone) and the results of the span that holds the
+    window, `before` and the last RECENT_DAYS days; their positions continue those of the window downwards. `levels`:
+    per series and local day of the last LEVEL_DAYS rated, failed and first-try sessions, `n` of the timeElapsed sample
+    and its `median_ms`. `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
     """
 
     window: Window
+    before: Window
     checks: pd.DataFrame
     run_locations: "pd.Series[Any]"
     location_sets: "pd.Series[Any]"
@@ -44,6 +60,38 @@ class History:
     previous: pd.DataFrame
     fires: pd.DataFrame
     exclusions: pd.DataFrame
+    firings: pd.DataFrame
+    recent_sessions: pd.DataFrame
+    recent: pd.DataFrame
+    levels: pd.DataFrame
+    response: pd.DataFrame
+
+
+def within(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """The rows that started in the window."""
+    return frame[frame["started_at"].ge(window.start) & frame["started_at"].lt(window.end)]
+
+
+def last_before(recent: pd.DataFrame, instant: datetime) -> pd.DataFrame:
+    """`failed` per PAIR (the index): how its last rated result before the instant ended."""
+    earlier = rated(recent[recent["started_at"].lt(instant)])
+    return earlier.groupby(list(PAIR))[["fail"]].last().rename(columns={"fail": "failed"})
+
+
+def sequences(results: pd.DataFrame) -> pd.DataFrame:
+    """The rated results pair by pair, each in the order of time; a new index. `results` are in the order of time.
+
+    One stable sort of one integer: a third of what sorting by three columns takes.
+    """
+    counting = rated(results)
+    order = np.argsort(slots(counting, *PAIR), kind="stable")
+    return counting.take(order.tolist()).reset_index(drop=True)
+
+
+def slots(frame: pd.DataFrame, first: str, second: str) -> "npt.NDArray[np.int64]":
+    """One integer for two keys: comparing half a million pairs is ten times faster this way."""
+    combined: npt.NDArray[np.int64] = frame[first].to_numpy() * _MOST_KEYS + frame[second].to_numpy()
+    return combined
 
 
 def rated(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,6 @@ from typing import Any, Final
 import pandas as pd
 
 from reports import wording
-from reports.frames import MIN_RUNS
 from reports.names import check_name, isolated, short
 from reports.report import Report
 from reports.windows import Window
@@ -53,12 +52,13 @@ def headline(report: Report) -> list[str]:
         f"{len(hit):,} of {wording.plural(len(checks), 'check')} failed at least once: "
         f"{failed:,} of {wording.plural(counts.rated, 'session')} failed."
     )
-    return [first, *_worst(checks), *_flakiest(report)]
+    often = checks["rated"].ge(report.thresholds.min_runs)
+    return [first, *_worst(checks[often]), *_flakiest(report)]
 
 
 def _worst(checks: pd.DataFrame) -> list[str]:
-    """The check whose pass rate is certain to be lowest, among those that ran often enough."""
-    worst = worst_first(checks[checks["rated"].ge(MIN_RUNS) & checks["incidents"].gt(0)])
+    """The check whose pass rate is certain to be lowest; `checks` are those that ran often enough."""
+    worst = worst_first(checks[checks["incidents"].gt(0)])
     if worst.empty:
         return []
     row: Any = next(worst.itertuples())
@@ -86,11 +86,10 @@ def worst_first(checks: pd.DataFrame) -> pd.DataFrame:
 
 
 def flakiest_first(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Pairs with a flake event and enough runs, by the lower end of the flake rate's interval."""
-    ranked = pairs[pairs["n"].ge(MIN_RUNS) & pairs["flake_events"].gt(0)]
+    """Pairs with a rank, the flakiest first; what is equal by failures, then by name and location."""
+    ranked = pairs[pairs["flake_rank"].notna()]
     named = ranked.assign(_name=ranked["check_name"].fillna(""))
-    order = ["flake_rate_low", "failed", "_name", "check_id", "run_location"]
-    return named.sort_values(order, ascending=[False, False, True, True, True], ignore_index=True)
+    return named.sort_values(["flake_rank", "_name", "check_id", "run_location"], ignore_index=True)
 
 
 def _recorded(report: Report) -> str:

@@ -1,13 +1,19 @@
-"""The only SQL of the reports: narrow frames of one window, read as one snapshot, never the whole history."""
+"""What the reports read: narrow frames of one window, as one snapshot; only `history*.py` hold SQL of the reports."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    case,
+    func,
+    select,
+)
 
 from recorder.db import database_errors
 from recorder.models import (
@@ -19,40 +25,51 @@ from recorder.models import (
     LocationSetMember,
     RunLocation,
     Schedule,
-    is_sqlite,
 )
 from recorder.outcomes import Outcome
-from reports.frames import MISSING, OUTCOMES, PAIR, History
+from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, last_before, slots, within
 from reports.history_exclusions import load_exclusions
-from reports.windows import Window
+from reports.history_levels import load_levels, load_response
+from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
+from reports.windows import Window, last_days, window_before
 
-LOOK_BACK: Final = timedelta(days=35)
-"""How far before the window the one result is looked for that says how a run of failures at its start began."""
 _CHUNK: Final = 500
-_MOST_LOCATIONS: Final = 2**24
-_INSTANT: Final = "datetime64[ms, UTC]"
+_KINDS: Final = 8
+Keys = npt.NDArray[np.int64]
 
 
 def load_history(engine: Engine, window: Window) -> History:
     """Read the window in one read-only transaction. Raises DatabaseError when that is not possible."""
-    with database_errors(engine), _snapshot(engine) as connection, connection.begin():
-        sets = load_location_sets(connection, window)
-        sessions = load_sessions(connection, window)
+    before = window_before(window)
+    start = min(before.start, last_days(window, RECENT_DAYS)[0].start)
+    recent = Window(start, window.end, window.zone, label="recent")
+    with database_errors(engine), snapshot(engine) as connection, connection.begin():
+        recent_sessions = load_recent_sessions(connection, recent)
+        results = load_results(connection, recent, recent_sessions)
         return History(
             window=window,
-            checks=load_checks(connection, window),
+            before=before,
+            checks=load_checks(connection),
             run_locations=load_run_locations(connection),
-            location_sets=sets,
-            sessions=sessions,
-            results=load_results(connection, window, sessions),
-            previous=load_previous(connection, window),
+            location_sets=load_location_sets(connection),
+            sessions=load_sessions(connection, window, end=len(recent_sessions)),
+            results=within(results, window).reset_index(drop=True),
+            previous=last_before(results, window.start),
             fires=load_fires(connection, window),
             exclusions=load_exclusions(connection, window),
+            firings=load_firings(connection, recent),
+            recent_sessions=recent_sessions,
+            recent=results,
+            levels=load_levels(connection, window),
+            response=load_response(connection, window),
         )
 
 
-def load_sessions(connection: Connection, window: Window) -> pd.DataFrame:
-    """Every session of the window, one row each, in the order of every statistic; `day` is the local day."""
+def load_sessions(connection: Connection, window: Window, *, end: int) -> pd.DataFrame:
+    """Every session of the window, one row each, in the order of every statistic; `day` is the local day.
+
+    The last one's position is `end` - 1, so that positions are those of `load_recent_sessions`.
+    """
     query = (
         select(
             CheckSession.pk.label("session_pk"),
@@ -69,116 +86,99 @@ def load_sessions(connection: Connection, window: Window) -> pd.DataFrame:
             CheckSession.run_source,
             CheckSession.has_attempts,
             CheckSession.final_at.is_not(None).label("is_final"),
-            _in_rates(CheckSession).label("in_rates"),
+            in_rates(CheckSession).label("in_rates"),
         )
         .outerjoin(Fire, Fire.pk == CheckSession.fire_pk)
         .outerjoin(Schedule, Schedule.pk == Fire.schedule_pk)
-        .where(_started_in(CheckSession, window))
+        .where(started_in(CheckSession, window))
         .order_by(CheckSession.started_at, CheckSession.check_session_id)
     )
     kinds = dict.fromkeys(("session_pk", "check_pk", "location_set_pk"), "int64")
     kinds |= dict.fromkeys(("has_attempts", "is_final", "in_rates"), "bool")
-    kinds |= {"started_at": _INSTANT, "stopped_at": _INSTANT, "time_elapsed_ms": "float64"}
-    sessions = _frame(connection, query, kinds)
-    local = sessions["started_at"].dt.tz_convert(window.zone).dt.tz_localize(None)
-    return sessions.assign(day=local.dt.normalize(), position=np.arange(len(sessions), dtype="int64"))
+    kinds |= {"started_at": INSTANT, "stopped_at": INSTANT, "time_elapsed_ms": "float64"}
+    sessions = frame_of(connection, query, kinds)
+    positions = np.arange(end - len(sessions), end, dtype="int64")
+    return sessions.assign(day=_local_day(sessions["started_at"], window), position=positions)
 
 
-def load_results(connection: Connection, window: Window, sessions: pd.DataFrame) -> pd.DataFrame:
-    """One row per (session in the rates, run location): its FINAL, the last one where there are two, or MISSING.
+def load_recent_sessions(connection: Connection, span: Window) -> pd.DataFrame:
+    """Every session of the span as integers, in the order of every statistic: who, when, and whether it failed.
 
-    Columns: position, check_pk, run_location_pk, started_at, day, outcome, attempts.
+    Columns: session_pk, check_pk, location_set_pk, fire_pk (0: none), started_at, rated, fail, in_rates, day, position.
     """
+    rated = and_(in_rates(CheckSession), CheckSession.outcome.in_(RATED))
     query = (
         select(
-            CheckResult.pk.label("result_pk"),
-            CheckResult.session_pk,
-            CheckResult.run_location_pk,
-            CheckResult.outcome,
-            CheckResult.attempts,
+            CheckSession.pk.label("session_pk"),
+            CheckSession.check_pk,
+            CheckSession.location_set_pk,
+            func.coalesce(CheckSession.fire_pk, 0).label("fire_pk"),
+            epoch_ms(connection).label("started_at"),
+            case((rated, 1), else_=0).label("rated"),
+            case((and_(rated, CheckSession.outcome == Outcome.FAIL), 1), else_=0).label("fail"),
+            case((in_rates(CheckSession), 1), else_=0).label("in_rates"),
         )
-        .join(CheckSession, CheckSession.pk == CheckResult.session_pk)
-        .where(_started_in(CheckSession, window), _in_rates(CheckSession), CheckResult.result_type == "FINAL")
+        .where(started_in(CheckSession, span))
+        .order_by(CheckSession.started_at, CheckSession.check_session_id)
     )
-    kinds: dict[str, Any] = dict.fromkeys(("result_pk", "session_pk", "run_location_pk", "attempts"), "int64")
-    kinds["outcome"] = OUTCOMES
-    finals = _last_of_each(connection, _frame(connection, query, kinds))
-    rated = sessions.loc[sessions["in_rates"], ["session_pk", "location_set_pk"]]
-    expected = rated.merge(load_members(connection, window), on="location_set_pk")
-    keys = ["session_pk", "run_location_pk"]
-    absent = expected.loc[~_slot(expected).isin(_slot(finals)), keys]
-    absent = absent.assign(outcome=pd.Series(MISSING, index=absent.index, dtype=OUTCOMES), attempts=0)
-    rows = pd.concat([finals[[*keys, "outcome", "attempts"]], absent], ignore_index=True)
-    carried = sessions[["session_pk", "position", "check_pk", "started_at", "day"]]
-    merged = rows.merge(carried, on="session_pk").drop(columns="session_pk")
-    return merged.sort_values(["position", "run_location_pk"], ignore_index=True)
+    sessions = integers(connection, query)
+    started = pd.to_datetime(sessions["started_at"], unit="ms", utc=True).astype(INSTANT)
+    kinds = dict.fromkeys(("rated", "fail", "in_rates"), "bool")
+    return sessions.astype(kinds).assign(
+        started_at=started, day=_local_day(started, span), position=np.arange(len(sessions), dtype="int64")
+    )
 
 
-def load_previous(connection: Connection, window: Window) -> pd.DataFrame:
-    """Whether the last rated result before the window failed, for the (check, location) pairs that failed in it.
+def load_results(connection: Connection, span: Window, sessions: pd.DataFrame) -> pd.DataFrame:
+    """One row per (session in the rates, run location): its FINAL, the last one where there are two, or MISSING.
 
-    Only those pairs ask: a run of failures at the window's start is the only thing the answer decides.
+    Columns: position, check_pk, run_location_pk, fire_pk, started_at, day, outcome, attempts.
     """
-    pairs = (
-        select(CheckSession.check_pk, CheckResult.run_location_pk)
+    query = (
+        select(CheckResult.session_pk, CheckResult.run_location_pk, _packed().label("packed"))
         .join(CheckSession, CheckSession.pk == CheckResult.session_pk)
-        .where(_started_in(CheckSession, window), _in_rates(CheckSession))
-        .where(CheckResult.result_type == "FINAL", CheckResult.outcome == Outcome.FAIL)
-        .distinct()
-        .subquery()
+        .where(started_in(CheckSession, span), in_rates(CheckSession), CheckResult.result_type == "FINAL")
     )
-    session, result = aliased(CheckSession), aliased(CheckResult)
-    before = (
-        select(result.outcome)
-        .join(session, session.pk == result.session_pk)
-        .where(session.check_pk == pairs.c.check_pk, result.run_location_pk == pairs.c.run_location_pk)
-        .where(session.started_at >= window.start - LOOK_BACK, session.started_at < window.start, _in_rates(session))
-        .where(result.result_type == "FINAL", result.outcome != Outcome.VOID)
-        .order_by(session.started_at.desc(), session.check_session_id.desc())
-        .order_by(result.stopped_at.desc().nulls_last(), result.check_result_id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = select(pairs.c.check_pk, pairs.c.run_location_pk, (before == Outcome.FAIL).label("failed"))
-    frame = _frame(connection, query, {"check_pk": "int64", "run_location_pk": "int64"})
-    return frame.assign(failed=frame["failed"].map(bool).astype(bool)).set_index(list(PAIR))
+    finals = _last_of_each(connection, integers(connection, query))
+    counted = sessions.loc[sessions["in_rates"], ["session_pk", "location_set_pk"]]
+    expected = counted.merge(load_members(connection), on="location_set_pk")
+    keys = ["session_pk", "run_location_pk"]
+    absent = expected.loc[~_is_in(slots(expected, *keys), slots(finals, *keys)), keys]
+    absent = absent.assign(packed=list(OUTCOMES.categories).index(MISSING))
+    rows = pd.concat([finals, absent], ignore_index=True)
+    carried = sessions[["session_pk", "position", "check_pk", "fire_pk", "started_at", "day"]]
+    merged = rows.merge(carried, on="session_pk").drop(columns="session_pk")
+    merged = merged.sort_values(["position", "run_location_pk"], ignore_index=True)
+    outcome = pd.Categorical.from_codes(merged["packed"] % _KINDS, dtype=OUTCOMES)
+    return merged.assign(outcome=outcome, attempts=merged["packed"] // _KINDS).drop(columns="packed")
 
 
-def load_checks(connection: Connection, window: Window) -> pd.DataFrame:
-    """The checks that have a session in the window."""
-    seen = select(CheckSession.check_pk).where(_started_in(CheckSession, window))
+def load_checks(connection: Connection) -> pd.DataFrame:
+    """Every check as it was last seen."""
     query = select(
         Check.pk.label("check_pk"), Check.check_id, Check.name.label("check_name"), Check.check_type, Check.link
-    ).where(Check.pk.in_(seen))
-    frame = _frame(connection, query, {"check_pk": "int64"})
+    )
+    frame = frame_of(connection, query, {"check_pk": "int64"})
     return frame.assign(check_id=frame["check_id"].map(str).astype(object)).set_index("check_pk")
 
 
 def load_run_locations(connection: Connection) -> "pd.Series[str]":
     """Every run location's name by its key."""
-    frame = _frame(connection, select(RunLocation.pk, RunLocation.name), {"pk": "int64"})
+    frame = frame_of(connection, select(RunLocation.pk, RunLocation.name), {"pk": "int64"})
     return frame.set_index("pk")["name"]
 
 
-def load_members(connection: Connection, window: Window) -> pd.DataFrame:
-    """location_set_pk and run_location_pk of the sets that sessions of the window have."""
-    used = select(CheckSession.location_set_pk).where(_started_in(CheckSession, window))
-    query = select(LocationSetMember.location_set_pk, LocationSetMember.run_location_pk)
-    return _frame(
-        connection,
-        query.where(LocationSetMember.location_set_pk.in_(used)),
-        {"location_set_pk": "int64", "run_location_pk": "int64"},
-    )
+def load_members(connection: Connection) -> pd.DataFrame:
+    """location_set_pk and run_location_pk of every set."""
+    return integers(connection, select(LocationSetMember.location_set_pk, LocationSetMember.run_location_pk))
 
 
-def load_location_sets(connection: Connection, window: Window) -> "pd.Series[Any]":
-    """The sorted names of each set that a session of the window has, by the set's key."""
-    used = select(CheckSession.location_set_pk).where(_started_in(CheckSession, window))
+def load_location_sets(connection: Connection) -> "pd.Series[Any]":
+    """The sorted names of each set, by the set's key."""
     query = (
         select(LocationSet.pk, RunLocation.name)
         .outerjoin(LocationSetMember, LocationSetMember.location_set_pk == LocationSet.pk)
         .outerjoin(RunLocation, RunLocation.pk == LocationSetMember.run_location_pk)
-        .where(LocationSet.pk.in_(used))
     )
     names: dict[int, list[str]] = {}
     for key, name in connection.execute(query):
@@ -195,54 +195,56 @@ def load_fires(connection: Connection, window: Window) -> pd.DataFrame:
         .where(Fire.scheduled_for >= window.start, Fire.scheduled_for < window.end)
         .group_by(Schedule.name, Fire.origin, Fire.state)
     )
-    return _frame(connection, query, {"instants": "int64"})
+    return frame_of(connection, query, {"instants": "int64"})
 
 
-def _snapshot(engine: Engine) -> Connection:
-    """A connection whose transaction reads one state of the database and blocks no writer."""
-    connection = engine.connect()
-    if is_sqlite(engine):
-        return connection.execution_options(recorder_readonly=True)
-    return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-
-
-def _started_in(session: type[CheckSession], window: Window) -> ColumnElement[bool]:
-    return and_(session.started_at >= window.start, session.started_at < window.end)
-
-
-def _in_rates(session: type[CheckSession]) -> ColumnElement[bool]:
-    return and_(session.final_at.is_not(None), session.excluded.is_(False), session.origin != "reconciled")
-
-
-def _frame(connection: Connection, query: Select[*tuple[Any, ...]], kinds: Mapping[str, Any]) -> pd.DataFrame:
-    """The rows as a frame, columns of `kinds` in those types and all others as objects, also when there is no row."""
-    answer = connection.execute(query)
-    names = list(answer.keys())
-    rows: Sequence[Row[Any]] = answer.all()
-    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return pd.DataFrame(
-        {name: pd.Series(column, dtype=kinds.get(name, "object")) for name, column in zip(names, columns, strict=True)}
+def load_firings(connection: Connection, span: Window) -> pd.DataFrame:
+    """The firings that led to sessions in the span: schedule, and its place among those of the schedule."""
+    used = select(CheckSession.fire_pk).where(started_in(CheckSession, span), CheckSession.fire_pk.is_not(None))
+    query = (
+        select(Fire.pk.label("fire_pk"), func.coalesce(Schedule.name, "").label("schedule"))
+        .outerjoin(Schedule, Schedule.pk == Fire.schedule_pk)
+        .where(Fire.pk.in_(used))
+        .order_by(Fire.scheduled_for, Fire.pk)
     )
+    firings = frame_of(connection, query, {"fire_pk": "int64"})
+    return firings.assign(place=firings.groupby("schedule").cumcount()).set_index("fire_pk")
 
 
-def _slot(rows: pd.DataFrame) -> "pd.Series[Any]":
-    """One integer for (session, run location): comparing half a million pairs is ten times faster this way."""
-    return rows["session_pk"] * _MOST_LOCATIONS + rows["run_location_pk"]
+def _local_day(instants: "pd.Series[Any]", window: Window) -> "pd.Series[Any]":
+    local: pd.Series[Any] = instants.dt.tz_convert(window.zone).dt.tz_localize(None)
+    midnights: pd.Series[Any] = local.dt.normalize()
+    return midnights
+
+
+def _is_in(wanted: Keys, found: Keys) -> "npt.NDArray[np.bool_]":
+    """np.isin for millions of keys that come nearly sorted: a binary search, a fifth of the time of its hash table."""
+    ordered = np.append(np.sort(found), np.iinfo(np.int64).max)
+    there: npt.NDArray[np.bool_] = ordered[np.searchsorted(ordered, wanted)] == wanted
+    return there
+
+
+def _packed() -> ColumnElement[int]:
+    """Outcome and tries of a result as one integer, tries * _KINDS + the outcome's place in OUTCOMES."""
+    places = [(CheckResult.outcome == kind, place) for place, kind in enumerate(OUTCOMES.categories)]
+    return CheckResult.attempts * _KINDS + case(*places)
 
 
 def _last_of_each(connection: Connection, finals: pd.DataFrame) -> pd.DataFrame:
     """Keep one FINAL per (session, location): the last by (stopped_at, check_result_id).
 
-    The times and ids are only fetched for the few results that have a rival.
+    The times and ids are only fetched for the few sessions that have rivals.
     """
     keys = ["session_pk", "run_location_pk"]
-    rivals = finals.loc[finals.duplicated(keys, keep=False), "result_pk"].tolist()
-    if not rivals:
+    double = finals[pd.Series(slots(finals, *keys)).duplicated(keep=False)]
+    if double.empty:
         return finals
-    query = select(CheckResult.pk.label("result_pk"), CheckResult.stopped_at, CheckResult.check_result_id)
-    kinds = {"result_pk": "int64", "stopped_at": _INSTANT}
-    chunks = [rivals[start : start + _CHUNK] for start in range(0, len(rivals), _CHUNK)]
-    fetched = [_frame(connection, query.where(CheckResult.pk.in_(chunk)), kinds) for chunk in chunks]
-    ranked = finals.merge(pd.concat(fetched, ignore_index=True), on="result_pk", how="left")
-    ranked = ranked.sort_values(["stopped_at", "check_result_id"], na_position="first", kind="stable")
-    return ranked.drop_duplicates(keys, keep="last")[finals.columns]
+    query = select(CheckResult.session_pk, CheckResult.run_location_pk, _packed().label("packed"))
+    query = query.where(CheckResult.result_type == "FINAL")
+    query = query.order_by(CheckResult.stopped_at.nulls_first(), CheckResult.check_result_id)
+    sessions = double["session_pk"].unique().tolist()
+    chunks = [sessions[start : start + _CHUNK] for start in range(0, len(sessions), _CHUNK)]
+    fetched = [integers(connection, query.where(CheckResult.session_pk.in_(chunk))) for chunk in chunks]
+    others = finals[~finals["session_pk"].isin(sessions)]
+    last = pd.concat(fetched).drop_duplicates(keys, keep="last")
+    return pd.concat([others, last], ignore_index=True)

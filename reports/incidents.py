@@ -1,9 +1,12 @@
-"""Pure: maximal runs of failures in a sequence of outcomes."""
+"""Pure: maximal runs of failures in a sequence of outcomes, and what bounds them in time."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+
+from reports.frames import rated
+from reports.windows import Window
 
 
 def number_runs(ordered: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -19,7 +22,7 @@ def number_runs(ordered: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     bounds = run.groupby(group)
     return ordered.assign(
         run=run,
-        run_length=run.map(run.value_counts()),
+        run_length=run.groupby(run).transform("size"),
         at_start=run.eq(bounds.transform("min")),
         at_end=run.eq(bounds.transform("max")),
     )
@@ -29,3 +32,33 @@ def count_incidents(runs: pd.DataFrame, by: Sequence[str]) -> "pd.Series[int]":
     """Maximal runs of failures per group of `by`; a group without one is absent."""
     failed = runs.loc[runs["fail"], [*by, "run"]]
     return failed.groupby(list(by))["run"].nunique().astype(np.int64)
+
+
+def find_incidents(sessions: pd.DataFrame, results: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """The checks' maximal runs of failed sessions that reach into the window, in the order of time.
+
+    `sessions` and `results` begin before it (`History.recent_sessions` and `recent`), so that an incident's
+    beginning is known. Columns: check_pk, failed_sessions (in the window), first_failed_at, last_failed_at,
+    last_good_at (NaT: none known), recovered_at (NaT: still failing when the window ends), location_pks (sorted keys
+    of the run locations that failed in the window), position (of its last failed session).
+    """
+    ordered = sessions[sessions["rated"]].sort_values(["check_pk", "position"], ignore_index=True)
+    runs = number_runs(ordered, ["check_pk"])
+    inside = runs["started_at"].ge(window.start)
+    spans = runs.groupby("run").agg(
+        check_pk=("check_pk", "first"),
+        fail=("fail", "first"),
+        first_failed_at=("started_at", "min"),
+        last_failed_at=("started_at", "max"),
+        position=("position", "max"),
+    )
+    spans["failed_sessions"] = inside.groupby(runs["run"]).sum()
+    same_before = spans["check_pk"].eq(spans["check_pk"].shift())
+    same_after = spans["check_pk"].eq(spans["check_pk"].shift(-1))
+    spans["last_good_at"] = spans["last_failed_at"].shift().where(same_before)
+    spans["recovered_at"] = spans["first_failed_at"].shift(-1).where(same_after)
+    failed = rated(results[results["started_at"].ge(window.start)])
+    places = failed.loc[failed["fail"], ["position", "run_location_pk"]].merge(runs[["position", "run"]], on="position")
+    spans["location_pks"] = places.groupby("run")["run_location_pk"].agg(lambda keys: sorted(set(keys)))
+    chosen = spans[spans["fail"] & spans["failed_sessions"].gt(0)].reset_index(drop=True)
+    return chosen.drop(columns="fail").sort_values(["first_failed_at", "check_pk"], ignore_index=True)

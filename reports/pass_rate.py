@@ -13,7 +13,7 @@ import pandas as pd
 from recorder.outcomes import Outcome
 from reports.frames import MISSING, RATED, rated, rated_sessions
 from reports.incidents import count_incidents, number_runs
-from reports.intervals import ratio, wilson
+from reports.intervals import Floats, ratio, wilson
 
 COUNTS: Final = ("n", "passed", "degraded", "failed", "void", "missing", "first_try", "retry_pass")
 
@@ -40,33 +40,40 @@ def count_results(results: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def with_rates(counts: pd.DataFrame) -> pd.DataFrame:
-    """The counts plus pass_rate, its interval, degraded_rate, first_try_pass_rate and retry_pass_rate (NaN at n = 0).
+    """The counts plus pass, degraded and first-try rate with intervals, and retry_pass_rate (NaN at n = 0).
 
     DEGRADED counts as a pass, as at Checkly. The interval holds where each row of a group is its own session.
     """
     n, ok = counts["n"], counts["passed"] + counts["degraded"]
-    low, high = wilson(ok, n)
     return counts.assign(
-        pass_rate=ratio(ok, n),
-        pass_rate_low=low,
-        pass_rate_high=high,
-        degraded_rate=ratio(counts["degraded"], n),
-        first_try_pass_rate=ratio(counts["first_try"], n),
+        **_rate("pass_rate", ok, n),
+        **_rate("degraded_rate", counts["degraded"], n),
+        **_rate("first_try_pass_rate", counts["first_try"], n),
         retry_pass_rate=ratio(counts["retry_pass"], n),
     )
+
+
+def _rate(name: str, count: "pd.Series[int]", n: "pd.Series[int]") -> dict[str, Floats]:
+    """The rate and the two ends of its interval, as columns."""
+    low, high = wilson(count, n)
+    return {name: ratio(count, n), f"{name}_low": low, f"{name}_high": high}
 
 
 def location_rates(pairs: pd.DataFrame) -> pd.DataFrame:
     """Per `run_location` of (check, location) rows with rates: `checks`, the pooled counts, a mean and a pooled rate.
 
     `mean_pass_rate` weighs every check alike: pooling alone falls for Simpson's paradox, a location that runs the
-    fragile checks more often looks worse. There is no interval: the results of one session are not independent.
+    fragile checks more often looks worse. Round-robin checks are in the counts, not in the means: which location they
+    ran at was not the same for all. There is no interval: the results of one session are not independent.
     """
     by_location = pairs.groupby("run_location")
+    compared = pairs[~pairs["round_robin"]].groupby("run_location")
     counts = by_location[list(COUNTS)].sum()
     return counts.assign(
         checks=by_location.size(),
-        mean_pass_rate=by_location["pass_rate"].mean(),
+        compared_checks=compared.size().reindex(counts.index, fill_value=0),
+        mean_pass_rate=compared["pass_rate"].mean(),
+        mean_first_try_pass_rate=compared["first_try_pass_rate"].mean(),
         pooled_pass_rate=ratio(counts["passed"] + counts["degraded"], counts["n"]),
     )
 
@@ -78,19 +85,16 @@ def check_rates(sessions: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     """
     counts = count_sessions(sessions, ["check_pk"])
     n, ok = counts["rated"], counts["passed"] + counts["degraded"]
-    low, high = wilson(ok, n)
-    first_low, first_high = wilson(counts["first_try"], n)
     runs = number_runs(rated_sessions(sessions).sort_values(["check_pk", "position"]), ["check_pk"])
+    splits = _split_sessions(results).reindex(counts.index, fill_value=0)
     return counts.assign(
-        pass_rate=ratio(ok, n),
-        pass_rate_low=low,
-        pass_rate_high=high,
-        degraded_rate=ratio(counts["degraded"], n),
-        first_try_pass_rate=ratio(counts["first_try"], n),
-        first_try_pass_rate_low=first_low,
-        first_try_pass_rate_high=first_high,
+        **_rate("pass_rate", ok, n),
+        **_rate("degraded_rate", counts["degraded"], n),
+        **_rate("first_try_pass_rate", counts["first_try"], n),
         incidents=count_incidents(runs, ["check_pk"]).reindex(counts.index, fill_value=0),
-        split_sessions=_split_sessions(results).reindex(counts.index, fill_value=0),
+        split_sessions=splits["split"],
+        shared_sessions=splits["shared"],
+        **_rate("split_rate", splits["split"], splits["shared"]),
     )
 
 
@@ -115,11 +119,11 @@ def count_sessions(sessions: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return flags.astype(dict.fromkeys(columns, "int64")).groupby(list(by))[columns].sum()
 
 
-def _split_sessions(results: pd.DataFrame) -> "pd.Series[int]":
-    """Sessions per check in which some run locations were ok and some failed."""
-    failed = rated(results).groupby(["check_pk", "position"])["fail"]
-    split = failed.any() & ~failed.all()
-    return split.groupby(level="check_pk").sum().astype("int64")
+def _split_sessions(results: pd.DataFrame) -> pd.DataFrame:
+    """Per check: `shared` sessions (two rated run locations or more) and `split` ones (some ok, some failed)."""
+    failed = rated(results).groupby(["check_pk", "position"])["fail"].agg(["any", "all", "size"])
+    flags = pd.DataFrame({"split": failed["any"] & ~failed["all"], "shared": failed["size"].gt(1)}, dtype="int64")
+    return flags.groupby(level="check_pk").sum()
 
 
 if __name__ == "__main__":

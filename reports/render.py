@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 from reports import charts
-from reports.flakiness import GAP_FLOOR, GAP_MEDIANS, ISOLATED_MAX_SESSIONS
-from reports.frames import MIN_RUNS
 from reports.page import describe
 from reports.report import Report
 from reports.templating import new_environment
@@ -16,9 +14,9 @@ def render_page(report: Report, *, files: Sequence[str] = ()) -> str:
     environment.globals.update(
         spark_step=charts.SPARK_STEP,
         spark_height=charts.SPARK_HEIGHT,
-        min_runs=MIN_RUNS,
-        isolated_max=ISOLATED_MAX_SESSIONS,
-        gap_medians=GAP_MEDIANS,
-        gap_hours=int(GAP_FLOOR.total_seconds() // 3600),
+        min_runs=report.thresholds.min_runs,
+        isolated_max=report.thresholds.isolated_sessions,
+        gap_medians=report.thresholds.gap_intervals,
+        gap_hours=report.thresholds.gap_hours,
     )
     return environment.get_template("index.html.j2").render(page=describe(report), files=files)

@@ -1,30 +1,47 @@
 """What a report is: the tables of one window, measured once and then only laid out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from reports.coverage import Coverage
+from reports.key_figures import KeyFigure
+from reports.thresholds import Thresholds
 from reports.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The first seven frames are the CSV files (`tables.COLUMNS`), named rows in their final order.
+    """The frames that `columns.COLUMNS` names are the CSV files, named rows in their final order.
 
-    `check_days` (index check_id, day): rated and failed sessions, for the strips on the page. `about`: which checks it
-    is about, empty for all.
+    What they carry beside the columns of the file: `check_location` state_before, n_before, failed_before,
+    flake_events_before and link; `elapsed` days (daily medians), weekly_ms (eight weekly levels, oldest first) and
+    moved; `changes` position. `before` is the span that they are compared with. `check_days` (index check_id, day):
+    rated and failed sessions, for the strips. `session_strips`: sessions x locations of the flakiest checks.
+    `failures_by_hour` (index weekday, hour): rated and failed sessions. `events`: fleet and location events. `about`:
+    which checks it is about, empty for all.
     """
 
     window: Window
+    before: Window
+    thresholds: Thresholds
+    key_figures: Sequence[KeyFigure]
     checks: pd.DataFrame
     check_location: pd.DataFrame
     locations: pd.DataFrame
     daily: pd.DataFrame
     elapsed: pd.DataFrame
     sessions: pd.DataFrame
+    summary: pd.DataFrame
+    changes: pd.DataFrame
+    incidents: pd.DataFrame
+    events: pd.DataFrame
+    coverage_rows: pd.DataFrame
     exclusions: pd.DataFrame
     check_days: pd.DataFrame
+    session_strips: pd.DataFrame
+    failures_by_hour: pd.DataFrame
     coverage: Coverage
     about: str = ""
 
@@ -33,3 +50,13 @@ class Report:
         """The session pass rate over all checks without what is excluded; None when nothing is left to rate."""
         n = int(self.checks["n_adjusted"].sum())
         return int(self.checks["ok_adjusted"].sum()) / n if n else None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """The frame behind a CSV file, by the file's name without its ending."""
+        frame: pd.DataFrame = self.coverage_rows if name == "coverage" else getattr(self, name)
+        return frame
+
+    @property
+    def few_runs(self) -> pd.DataFrame:
+        """The pairs that ran too seldom to be ranked or called anything."""
+        return self.check_location[self.check_location["n"].lt(self.thresholds.min_runs)]

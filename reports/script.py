@@ -12,29 +12,44 @@ from recorder.clock import utc_now
 from recorder.db import missing_sqlite_file, open_engine
 from recorder.errors import DatabaseError, RecorderError, UsageError
 from reports import tables
+from reports.columns import COLUMNS
 from reports.csv_files import csv_text
+from reports.events import find_events
 from reports.flakiness import PARTITION
 from reports.frames import History
 from reports.history import load_history
+from reports.pairs import measure_pairs
+from reports.thresholds import DEFAULTS
+from reports.trends import trends
 from reports.windows import Window, range_window, week_window
+
+
+def _pairs_table(history: History) -> pd.DataFrame:
+    events = find_events(history.recent_sessions, history.recent)
+    return tables.check_location_table(history, measure_pairs(history, history.window, events, DEFAULTS).table)
+
+
+def _elapsed_table(history: History) -> pd.DataFrame:
+    return tables.elapsed_table(history, trends(history))
+
 
 _PAIR: Final = ("check_id", "check_name", "run_location", "n")
 _TABLES: Final[dict[str, tuple[Callable[[History], pd.DataFrame], tuple[str, ...]]]] = {
     "pass_rate": (
-        tables.check_location_table,
+        _pairs_table,
         (
             *(*_PAIR, "passed", "degraded", "failed", "void", "missing", "pass_rate", "pass_rate_low"),
             *("pass_rate_high", "degraded_rate", "first_try_pass_rate"),
         ),
     ),
     "flakiness": (
-        tables.check_location_table,
+        _pairs_table,
         (
             *(*_PAIR, "failed", *PARTITION, "retry_pass", "retry_pass_rate", "flips", "transitions", "flip_rate"),
             *("flake_events", "flake_rate", "flake_rate_low", "flake_rate_high", "incidents"),
         ),
     ),
-    "elapsed": (tables.elapsed_table, tables.COLUMNS["elapsed"]),
+    "elapsed": (_elapsed_table, COLUMNS["elapsed"]),
 }
 
 

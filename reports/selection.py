@@ -4,7 +4,7 @@ Checkly's sessions carry no tags. What a schedule triggered is known, and a sche
 """
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -13,7 +13,11 @@ from reports.frames import History
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The checks that one of the schedules triggered in the window, and those named by id or name; all when empty."""
+    """The checks that one of the schedules triggered in the window or the time before it, those named; all when empty.
+
+    The time before counts, so that a check that has gone is said to be, and figures are compared with those of the same
+    checks.
+    """
 
     schedules: tuple[str, ...] = ()
     check_ids: tuple[str, ...] = ()
@@ -28,6 +32,10 @@ class Selection:
         return "; ".join([*of, *self.check_names, *self.check_ids])
 
 
+ALL: Final = Selection()
+"""Every check."""
+
+
 def only(history: History, selection: Selection) -> History:
     """The history of the selected checks, with all their sessions; the same when nothing is selected.
 
@@ -35,10 +43,9 @@ def only(history: History, selection: Selection) -> History:
     """
     if not selection:
         return history
-    triggered = history.sessions["schedule"].isin(selection.schedules)
     known = history.checks
     named = known["check_id"].isin(selection.check_ids) | known["check_name"].isin(selection.check_names)
-    checks = {*history.sessions.loc[triggered, "check_pk"], *known.index[named]}
+    checks = {*_triggered(history, selection), *known.index[named]}
     frames = {field.name: getattr(history, field.name) for field in fields(history)}
     kept: dict[str, Any] = {
         name: _of_checks(frame, checks) for name, frame in frames.items() if isinstance(frame, pd.DataFrame)
@@ -46,6 +53,13 @@ def only(history: History, selection: Selection) -> History:
     schedules = {*selection.schedules, *kept["sessions"]["schedule"].dropna()}
     kept["fires"] = history.fires[history.fires["schedule"].isin(schedules)]
     return replace(history, **kept)
+
+
+def _triggered(history: History, selection: Selection) -> "pd.Series[int]":
+    """The checks of all sessions, since the time before the window began, that one of the schedules triggered."""
+    firings = history.firings.index[history.firings["schedule"].isin(selection.schedules)]
+    sessions = history.recent_sessions[history.recent_sessions["started_at"].ge(history.before.start)]
+    return sessions.loc[sessions["fire_pk"].isin(firings), "check_pk"]
 
 
 def _of_checks(frame: pd.DataFrame, checks: set[int]) -> pd.DataFrame:

@@ -1,94 +1,80 @@
 """Pure: lays the measures out as the tables of a report, one row per thing that has a name, in a fixed order.
 
-The column names and their order are an interface: people script against the CSV files. A table may carry further
-columns behind the ones that its file shows.
+Which columns a file shows, and in which order: `columns.py`. A table may carry further ones behind them.
 """
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
+from reports.changes import KINDS
 from reports.elapsed import daily_medians, elapsed
-from reports.flakiness import flakiness
 from reports.frames import MISSING, PAIR, History
 from reports.intervals import ratio
-from reports.pass_rate import check_rates, count_results, count_sessions, location_rates, with_rates
-
-_CHECK: Final = ("check_id", "check_name")
-_RESULTS: Final = ("n", "passed", "degraded", "failed", "void", "missing")
-_PASS_RATE: Final = ("pass_rate", "pass_rate_low", "pass_rate_high")
-_FLAKE_RATE: Final = ("flake_events", "flake_rate", "flake_rate_low", "flake_rate_high")
-_ADJUSTED: Final = ("n_adjusted", "pass_rate_adjusted")
-
-COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "checks": (
-        *(*_CHECK, "check_type", "sessions", "rated", "passed", "degraded", "failed", "timed_out", "cancelled"),
-        *("unfinished", "left_out", *_PASS_RATE, "degraded_rate", "first_try_pass_rate", "first_try_pass_rate_low"),
-        *("first_try_pass_rate_high", "incidents", "split_sessions", "missing", "retry_pass", "flake_events"),
-        *_ADJUSTED,
-    ),
-    "check_location": (
-        *(*_CHECK, "run_location", *_RESULTS, *_PASS_RATE, "first_try_pass_rate", "retry_pass", "retry_pass_rate"),
-        *("flips", "flip_rate", *_FLAKE_RATE, "incidents", *_ADJUSTED),
-    ),
-    "locations": (
-        *("run_location", "checks", *_RESULTS, "mean_pass_rate", "pooled_pass_rate", "retry_pass", "retry_pass_rate"),
-        *("flake_events", "mean_flake_rate", "pooled_flake_rate"),
-    ),
-    "daily": (
-        *(*_CHECK, "run_location", "day", *_RESULTS, *_PASS_RATE, "degraded_rate", "first_try_pass_rate"),
-        *("retry_pass", "retry_pass_rate"),
-    ),
-    "elapsed": (*_CHECK, "run_locations", "n", "excluded", "median_ms", "p95_ms"),
-    "sessions": (
-        *("check_session_id", *_CHECK, "origin", "schedule", "status", "outcome", "started_at", "stopped_at"),
-        *("time_elapsed_ms", "run_locations", "missing_locations", "has_attempts", "run_source", "link"),
-    ),
-    "exclusions": (
-        *("exclusion_id", "starts_at", "ends_at", *_CHECK, "run_location", "reason", "created_at", "created_by"),
-        *("sessions", "results"),
-    ),
-}
-"""The columns of each CSV file."""
+from reports.key_figures import KeyFigure
+from reports.pass_rate import check_rates, count_results, location_rates, with_rates
+from reports.states import STATES
 
 
-def check_location_table(history: History) -> pd.DataFrame:
-    """One row per (check, run location) that a session of the rates should have run at; keeps PAIR as columns."""
-    counts = with_rates(count_results(history.results, PAIR))
-    measured = counts.join(flakiness(history.results, history.previous, counts)).reset_index()
-    return _named(measured, history)
+def check_location_table(history: History, pairs: pd.DataFrame) -> pd.DataFrame:
+    """One row per (check, run location) that a session of the rates should have run at; keeps PAIR as columns.
+
+    `pairs` comes from `compare_pairs` or, with less in it, from `measure_pairs`.
+    """
+    return named(pairs.reset_index(), history)
 
 
 def checks_table(history: History, pairs: pd.DataFrame) -> pd.DataFrame:
     """One row per check with a session in the window, however it ended; `pairs` is the check_location table."""
     rates = check_rates(history.sessions, history.results)
-    sums = pairs.groupby("check_pk")[["missing", "retry_pass", "flake_events"]].sum()
-    return _named(rates.join(sums.reindex(rates.index, fill_value=0)).reset_index(), history)
+    by_check = pairs.groupby("check_pk")
+    sums = by_check[["missing", "retry_pass", "flake_events"]].sum().reindex(rates.index, fill_value=0)
+    flags = by_check[["round_robin", "retries_seen"]].any().reindex(rates.index, fill_value=False)
+    return named(rates.join([sums, flags, _worst_states(pairs).reindex(rates.index)]).reset_index(), history)
 
 
-def locations_table(pairs: pd.DataFrame) -> pd.DataFrame:
-    """One row per run location; the mean rates weigh every check alike, the pooled ones every result."""
+def _worst_states(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Per check the worst state of its run locations, and the earliest instant since which one is in it."""
+    places = pairs["state"].map({state: place for place, state in enumerate(STATES)})
+    worst = places.eq(places.groupby(pairs["check_pk"]).transform("min"))
+    return pairs[worst].groupby("check_pk").agg(state=("state", "first"), state_since_at=("state_since_at", "min"))
+
+
+def locations_table(pairs: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """One row per run location; the mean rates weigh every check alike, the pooled ones every result.
+
+    `worse_checks`: checks that the location test found to fail more often here. `events` are named and merged.
+    """
     rates = location_rates(pairs)
     flakes = pairs.groupby("run_location")
+    compared = pairs[~pairs["round_robin"]].groupby("run_location")
+    local = events[events["kind"].eq("location")].groupby("run_locations").size()
     return rates.assign(
         retry_pass_rate=ratio(rates["retry_pass"], rates["n"]),
         flake_events=flakes["flake_events"].sum(),
-        mean_flake_rate=flakes["flake_rate"].mean(),
+        mean_flake_rate=compared["flake_rate"].mean(),
         pooled_flake_rate=ratio(flakes["flake_events"].sum(), rates["n"]),
+        worse_checks=flakes["worse"].sum().astype("int64"),
+        location_events=local.reindex(rates.index, fill_value=0).astype("int64"),
     ).reset_index()
 
 
 def daily_table(history: History) -> pd.DataFrame:
     """One row per (check, run location, local day) on which something ran or should have."""
-    return _named(with_rates(count_results(history.results, [*PAIR, "day"])).reset_index(), history)
+    return named(with_rates(count_results(history.results, [*PAIR, "day"])).reset_index(), history)
 
 
-def elapsed_table(history: History) -> pd.DataFrame:
-    """One row per timeElapsed series; `days` holds the medians of its local days, NaN where nothing ran."""
+def elapsed_table(history: History, series: pd.DataFrame) -> pd.DataFrame:
+    """One row per timeElapsed series of the window, with its trend (`trends.trends`).
+
+    `days` holds the medians of its local days, `weekly_ms` the eight weekly levels, NaN where nothing ran.
+    """
     medians = daily_medians(history.sessions).reindex(columns=pd.to_datetime(list(history.window.days)))
-    series = elapsed(history.sessions)
-    rows = medians.reindex(series.index).to_numpy().tolist()
-    return _named(series.assign(days=pd.Series(rows, index=series.index, dtype=object)).reset_index(), history)
+    measured = elapsed(history.sessions)
+    rows = medians.reindex(measured.index).to_numpy().tolist()
+    table = measured.assign(days=pd.Series(rows, index=measured.index, dtype=object)).join(series)
+    return named(table.reset_index(), history)
 
 
 def sessions_table(history: History) -> pd.DataFrame:
@@ -104,14 +90,57 @@ def sessions_table(history: History) -> pd.DataFrame:
     ).sort_values("position", ignore_index=True)
 
 
-def check_days_table(history: History) -> pd.DataFrame:
-    """`rated` and `fail` sessions per check (index check_id) and local day."""
-    counts = count_sessions(history.sessions, ["check_pk", "day"]).reset_index()
-    named = counts.assign(check_id=counts["check_pk"].map(history.checks["check_id"]))
-    return named.assign(fail=named["failed"] + named["timed_out"]).set_index(["check_id", "day"])[["rated", "fail"]]
+def changes_table(history: History, changes: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
+    """The changes with names and links: to the session that shows it, else to the check; by kind, time and name."""
+    named_ = changes.merge(history.checks, left_on="check_pk", right_index=True, how="left")
+    kinds = named_["kind"].map({kind: place for place, kind in enumerate(KINDS)})
+    ordered = named_.assign(_kind=kinds, _name=named_["check_name"].fillna("")).sort_values(
+        ["_kind", "since_at", "_name", "check_id", "run_locations"], ignore_index=True
+    )
+    return ordered.assign(link=_links(ordered, sessions)).drop(columns=["_kind", "_name"])
 
 
-def _named(frame: pd.DataFrame, history: History) -> pd.DataFrame:
+def incidents_table(
+    history: History, incidents: pd.DataFrame, events: pd.DataFrame, sessions: pd.DataFrame
+) -> pd.DataFrame:
+    """Incidents of checks (`find_incidents`), then events that many checks shared (named and merged), each by time.
+
+    kind is check, fleet or location; a link leads to an incident's newest failed session.
+    """
+    checks = incidents.merge(history.checks, left_on="check_pk", right_index=True, how="left")
+    checks = checks.assign(_name=checks["check_name"].fillna(""))
+    checks = checks.sort_values(["first_failed_at", "_name", "check_id"], ignore_index=True).drop(columns="_name")
+    places = checks["location_pks"].map(lambda keys: _cell(history, keys) if isinstance(keys, list) else "")
+    checks = checks.assign(kind="check", run_locations=places.astype(object), link=_links(checks, sessions))
+    shared = events.rename(
+        columns={"failed": "failed_checks", "first_at": "first_failed_at", "last_at": "last_failed_at"}
+    )
+    nothing = pd.Series(pd.NaT, index=shared.index, dtype=checks["last_good_at"].dtype)
+    shared = shared.assign(last_good_at=nothing, recovered_at=nothing)
+    return pd.concat([checks, shared], ignore_index=True)
+
+
+def events_table(history: History, events: pd.DataFrame) -> pd.DataFrame:
+    """Merged events with `run_locations`: the location's name, empty for a fleet event."""
+    return events.assign(run_locations=events["run_location_pk"].map(history.run_locations).fillna("").astype(object))
+
+
+def summary_table(figures: list[KeyFigure]) -> pd.DataFrame:
+    """One row per key figure; counts and ratios stand in one column, each written as what it is."""
+    rows = [
+        {"figure": one.name, "kind": one.kind, "now": one.now, "before": one.before}
+        | {f"week_{number}": value for number, value in enumerate(one.weeks, start=1)}
+        for one in figures
+    ]
+    return pd.DataFrame(rows)
+
+
+def _links(rows: pd.DataFrame, sessions: pd.DataFrame) -> "pd.Series[Any]":
+    shown = rows["position"].map(sessions.set_index("position")["link"])
+    return shown.where(shown.notna(), rows["link"]).astype(object)
+
+
+def named(frame: pd.DataFrame, history: History) -> pd.DataFrame:
     """The frame with the names of its keys, sorted by check name, check id, run location(s), day."""
     named = frame.merge(history.checks, left_on="check_pk", right_index=True)
     order = ["_name", "check_id"]
@@ -129,4 +158,13 @@ def _named(frame: pd.DataFrame, history: History) -> pd.DataFrame:
 
 def _set_names(history: History) -> "pd.Series[str]":
     """A set of run locations as one cell: names in order, joined by "|"; a "|" inside a private name is doubled."""
-    return history.location_sets.map(lambda names: "|".join(name.replace("|", "||") for name in names)).astype(object)
+    return history.location_sets.map(joined).astype(object)
+
+
+def _cell(history: History, keys: list[int]) -> str:
+    return joined(sorted(history.run_locations[key] for key in keys))
+
+
+def joined(names: Iterable[str]) -> str:
+    """Several run locations as one cell."""
+    return "|".join(name.replace("|", "||") for name in names)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,15 +10,25 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from recorder.errors import UsageError
-from reports import tables
-from reports.coverage import count_coverage
+from reports import strips, tables
+from reports.changes import find_changes
+from reports.columns import COLUMNS
+from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text
+from reports.events import events_among, find_events, merge_events
 from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
+from reports.frames import History, within
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
+from reports.incidents import find_incidents
+from reports.key_figures import KeyFigure, key_figures
+from reports.manifest import iso, manifest_text, window_json
+from reports.pairs import compare_pairs, measure_pairs
 from reports.render import render_page
 from reports.report import Report
-from reports.selection import Selection, only
+from reports.selection import ALL, Selection, only
+from reports.thresholds import DEFAULTS, Thresholds
+from reports.trends import trends
 from reports.windows import Window
 
 FORMATS: Final = ("html", "csv")
@@ -33,31 +43,69 @@ _WORST: Final = (
     "pass_rate_low",
     "pass_rate_high",
 )
+_CHANGES: Final = (
+    "kind",
+    "check_id",
+    "check_name",
+    "run_locations",
+    "since_at",
+    "measure",
+    *("before", "now", "change"),
+)
 _FLAKIEST: Final = ("check_id", "check_name", "run_location", "n", "flake_events", "flake_rate", "flake_rate_low")
 
 
-def build_report(engine: Engine, window: Window, selection: Selection | None = None) -> Report:
+def build_report(
+    engine: Engine, window: Window, thresholds: Thresholds = DEFAULTS, selection: Selection = ALL
+) -> Report:
     """Read the window and measure it, of the selected checks. Raises DatabaseError when the database cannot be read."""
-    chosen = selection or Selection()
-    history = only(load_history(engine, window), chosen)
-    pairs = adjust_pairs(tables.check_location_table(history), history)
+    return measure(load_history(engine, window), thresholds, selection)
+
+
+def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Selection = ALL) -> Report:
+    """Every measure of a report, from the frames alone.
+
+    What checks shared in a firing is found among all of them: a selection must not make a flake of an outage.
+    """
+    events = find_events(history.recent_sessions, history.recent, thresholds)
+    history = only(history, selection)
+    events = events_among(events, history.recent)
+    now = measure_pairs(history, history.window, events, thresholds)
+    before = measure_pairs(history, history.before, events, thresholds)
+    pairs = tables.check_location_table(history, compare_pairs(now, before, history, events, thresholds))
+    series = trends(history, thresholds)
+    sessions = tables.sessions_table(history)
+    shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
+    changes = find_changes(history, pairs, tables.named(series.reset_index(), history), thresholds)
+    incidents = find_incidents(history.recent_sessions, history.recent, history.window)
+    figures = key_figures(history, now, before)
     return Report(
-        window=window,
+        window=history.window,
+        before=history.before,
+        thresholds=thresholds,
+        key_figures=figures,
         checks=adjust_checks(tables.checks_table(history, pairs), history),
-        check_location=pairs,
-        locations=tables.locations_table(pairs),
+        check_location=adjust_pairs(pairs, history),
+        locations=tables.locations_table(pairs, shared),
         daily=tables.daily_table(history),
-        elapsed=tables.elapsed_table(history),
-        sessions=tables.sessions_table(history),
+        elapsed=tables.elapsed_table(history, series),
+        sessions=sessions,
+        summary=tables.summary_table(figures),
+        changes=tables.changes_table(history, changes, sessions),
+        incidents=tables.incidents_table(history, incidents, shared, sessions),
+        events=shared,
+        coverage_rows=coverage_table(history),
         exclusions=exclusions_table(history),
-        check_days=tables.check_days_table(history),
+        check_days=strips.check_days(history),
+        session_strips=strips.session_strips(history, pairs),
+        failures_by_hour=strips.failures_by_hour(history),
         coverage=count_coverage(history),
-        about=str(chosen),
+        about=str(selection),
     )
 
 
 def write_report(report: Report, directory: Path, *, formats: Collection[str] = FORMATS) -> list[Path]:
-    """Write `index.html` and the CSV files into `directory`; the paths written, the page first.
+    """Write `index.html`, the CSV files and their manifest into `directory`; the paths written, the page first.
 
     The folder is created when it is not there; each file appears whole or not at all. Raises UsageError for an unknown
     format or a folder that cannot be written.
@@ -67,8 +115,10 @@ def write_report(report: Report, directory: Path, *, formats: Collection[str] = 
         raise UsageError(f"unknown report format {', '.join(unknown) or '(none)'}: choose from {', '.join(FORMATS)}")
     data: dict[str, str] = {}
     if "csv" in formats:
-        data = {f"{name}.csv": csv_text(getattr(report, name), columns) for name, columns in tables.COLUMNS.items()}
+        data = {f"{name}.csv": csv_text(report.table(name), columns) for name, columns in COLUMNS.items()}
     page = {"index.html": render_page(report, files=list(data))} if "html" in formats else {}
+    if data:
+        data["manifest.json"] = manifest_text(report, page | data)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         return [_write_whole(directory / name, content) for name, content in (page | data).items()]
@@ -94,15 +144,8 @@ def summary(report: Report, files: Sequence[Path] = ()) -> dict[str, Any]:
     """
     window, counts = report.window, report.coverage
     return {
-        "window": {
-            "label": window.label,
-            "timezone": window.zone.key,
-            "start_local": window.start_local.isoformat(),
-            "end_local": window.end_local.isoformat(),
-            "start_utc": _iso(window.start),
-            "end_utc": _iso(window.end),
-            "hours": window.hours,
-        },
+        "window": window_json(window),
+        "compared_with": window_json(report.before),
         "sessions": {
             name: getattr(counts, name)
             for name in (
@@ -116,20 +159,32 @@ def summary(report: Report, files: Sequence[Path] = ()) -> dict[str, Any]:
         "exclusions": len(report.exclusions),
         "checks": int(report.checks["rated"].gt(0).sum()),
         "checks_with_failures": int(report.checks["incidents"].gt(0).sum()),
+        "key_figures": {one.name: _key_figure(one) for one in report.key_figures},
+        "changes": _rows(report.changes, _CHANGES),
+        "changes_found": len(report.changes),
         "worst_checks": _rows(worst_first(report.checks[report.checks["incidents"].gt(0)]), _WORST),
         "flakiest_pairs": _rows(flakiest_first(report.check_location), _FLAKIEST),
         "files": [str(path) for path in files],
     }
 
 
+def _key_figure(figure: KeyFigure) -> dict[str, Any]:
+    return {
+        "kind": figure.kind,
+        "now": _plain(figure.now),
+        "before": _plain(figure.before),
+        "weeks": [_plain(value) for value in figure.weeks],
+    }
+
+
 def _rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
     """The first rows as plain values; what is unknown is null."""
     rows = frame[list(columns)].head(SUMMARY_ROWS).astype(object)
-    return [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in rows.to_dict(orient="records")
-    ]
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows.to_dict(orient="records")]
 
 
-def _iso(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _plain(value: Any) -> Any:
+    """As JSON has it: what is unknown is null, an instant is text."""
+    if pd.isna(value):
+        return None
+    return iso(value) if isinstance(value, datetime) else value

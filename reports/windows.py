@@ -44,6 +44,21 @@ class Window:
         return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
+def window_before(window: Window) -> Window:
+    """The same number of local days right before: last week's figures beside this week's."""
+    days = timedelta(days=len(window.days))
+    start, end = window.start_local - days, window.start_local
+    return Window(start.astimezone(UTC), end.astimezone(UTC), window.zone, label=f"before {window.label}")
+
+
+def last_days(window: Window, count: int) -> Sequence[Window]:
+    """The last `count` local days up to the window's end, oldest first, each a window of its own."""
+    last = window.days[-1]
+    dates = [last - timedelta(days=back) for back in range(count - 1, -1, -1)]
+    spans = [_window(day, day + timedelta(days=1), window.zone, label=day.isoformat()) for day in dates]
+    return [*spans[:-1], Window(spans[-1].start, min(spans[-1].end, window.end), window.zone, spans[-1].label)]
+
+
 def week_window(week: str, *, timezone: str, now: datetime) -> Window:
     """The ISO week "2026-W47", or "last": the newest week that had ended at `now` on the clocks of the zone.
 

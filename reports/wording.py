@@ -3,8 +3,6 @@
 import math
 from typing import Final
 
-from reports.frames import MIN_RUNS
-
 _MOST_PLACES: Final = 6
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS: Final = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
@@ -65,9 +63,19 @@ def not_enough(n: int) -> str:
     return f"not enough runs (n={n})"
 
 
-def is_enough(n: int) -> bool:
-    """Whether n runs carry a rank, an adjective or a p95."""
-    return n >= MIN_RUNS
+def unshared(here: int, onsets: int, expected: float, location: str) -> str:
+    """Such as "12 of 14 unshared failures hit us-east-1; 2.3 expected": what the location test found."""
+    return f"{here:,} of {plural(onsets, 'unshared failure')} hit {location}; {expected:.1f} expected"
+
+
+def usual_variation(usual: float) -> str:
+    """Such as "within usual variation (+-8 %)"; rounded up, so that no change inside of it reads as outside."""
+    return f"within usual variation (+-{math.ceil(usual * 100 - 1e-9)} %)"
+
+
+def change(share: float, low: float, high: float) -> str:
+    """Such as "+22.1 %, 95 %: +19.4 to +24.9 %": a relative change that passed its gate."""
+    return f"{share * 100:+.1f} %, 95 %: {low * 100:+.1f} to {high * 100:+.1f} %"
 
 
 def duration(milliseconds: float) -> str:

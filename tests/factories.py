@@ -109,4 +109,6 @@ def dump(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def _rest(how: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in how.items() if key in {"fire_pk", "next_poll_at", "deadline_at"}}
+    return {
+        key: value for key, value in how.items() if key in {"fire_pk", "next_poll_at", "expected_at", "deadline_at"}
+    }

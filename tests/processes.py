@@ -13,7 +13,7 @@ from typing import Final
 from recorder.clock import monotonic
 from recorder.simulator.server import SimulatorServer
 
-PATIENCE_S: Final = 40.0
+PATIENCE_S: Final = 120.0
 
 
 def environment(checkly: SimulatorServer, *, key: str = "secret-test-key") -> dict[str, str]:

@@ -40,6 +40,8 @@ class HandClock:
     _since: float = field(default_factory=monotonic, repr=False)
     slept_s: float = 0.0
     """How far the monotonic clock jumps each time it is read, as if the machine had slept in between."""
+    ahead_s: float = 0.0
+    """How far the monotonic clock was moved on by hand."""
     _asleep_s: float = field(default=0.0, repr=False)
 
     def now(self) -> datetime:
@@ -51,7 +53,7 @@ class HandClock:
 
     def monotonic(self) -> float:
         self._asleep_s += self.slept_s
-        return monotonic() + self._asleep_s
+        return monotonic() + self._asleep_s + self.ahead_s
 
     def follow_life(self) -> None:
         """Show the real time from here on, as the simulator does."""

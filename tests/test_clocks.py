@@ -41,3 +41,18 @@ def test_the_database_s_clock_is_carried_on_between_two_readings(new_postgresql:
     assert later - before >= timedelta(hours=1)
     assert abs(corrected - utc_now()) < timedelta(minutes=1)
     engine.dispose()
+
+
+def test_a_reading_in_which_the_process_was_stopped_is_taken_again(new_postgresql: str) -> None:
+    """Half of the time that it stood still would be the clock's error until the next reading."""
+    engine: Engine = db.open_engine(new_postgresql)
+    stops = [0.0, 60.0]
+
+    def stopped_between_the_first_two_looks() -> float:
+        asleep = stops.pop(0) if len(stops) > 1 else stops[0]
+        return monotonic() + asleep
+
+    clock = DatabaseClock(engine, monotonic=stopped_between_the_first_two_looks)
+
+    assert abs(clock() - utc_now()) < timedelta(seconds=5)
+    engine.dispose()

@@ -124,6 +124,28 @@ def test_a_lock_file_left_by_a_dead_process_keeps_nobody_out(checkly: SimulatorS
     assert (tmp_path / "history.db.lock").read_text() == "", "this one did"
 
 
+def test_what_died_a_moment_ago_on_sqlite_has_no_say_in_the_configuration(
+    checkly: SimulatorServer, tmp_path: Path
+) -> None:
+    """The lock proves that it is dead: a corrected file is taken up at once, not after a minute of silence."""
+    url, config, environ = f"sqlite:///{tmp_path / 'history.db'}", tmp_path / "recorder.toml", environment(checkly)
+    config.write_text(CONFIGURATION.format(url=url, spool=""))
+    engine = db.open_engine(url)
+    db.upgrade(engine)
+    with running("run", folder=tmp_path, environ=environ) as daemon:
+        wait_until(lambda: count(engine, "SELECT COUNT(*) FROM fires") > 0, "a fire")
+        stop(daemon, signal.SIGKILL)
+    config.write_text(config.read_text().replace('"often"', '"renamed"'))
+
+    with running("run", folder=tmp_path, environ=environ) as daemon:
+        wait_until(
+            lambda: count(engine, _FIRES_OF_RENAMED) >= 1 or daemon.poll() is not None, "a fire of the renamed schedule"
+        )
+        assert stop(daemon) == 0
+
+    engine.dispose()
+
+
 def test_the_key_shows_nowhere(checkly: SimulatorServer, folder: Path, engine: Engine) -> None:
     """Not in the process list, the logs, the database or the spool."""
     key = "sk-very-secret-0123456789"

@@ -31,6 +31,9 @@ cron = "0 7 1 * *"
 period = "monthly"
 checks = ["Checkout"]
 notify_from = "TEAM_URLS"
+
+[thresholds]
+min_runs = 7
 """
 NOBODY = {"CHECKLY_API_KEY": "a-key", "CHECKLY_ACCOUNT_ID": str(UUID(int=1)), "CHECKLY_API_URL": "http://127.0.0.1:9"}
 
@@ -82,6 +85,7 @@ def test_a_daemon_writes_what_was_due_in_its_absence_and_tells_people(
     (month,) = {path.resolve() for path in reports if path.parent.name == "checkout"}
     assert code == 0
     assert log.count("report written") == len({path.resolve() for path in reports})
+    assert json.loads((folder / "out" / "latest" / "manifest.json").read_text())["thresholds"]["min_runs"] == 7
     assert (folder / "out" / "latest").resolve() in {path.resolve() for path in weeks}
     (request,) = sink.requests
     told = json.loads(request.body)

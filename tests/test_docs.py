@@ -22,8 +22,15 @@ from recorder.errors import RecorderError
 from recorder.excluding import Span, add_exclusion
 from recorder.ledger import Reason
 from recorder.models import FIRE_STATES, Fire, Schedule
-from recorder.settings import ChecklySettings, DatabaseSettings, DeliverySettings, ReportSettings, ScheduleSettings
-from reports import tables
+from recorder.settings import (
+    ChecklySettings,
+    DatabaseSettings,
+    DeliverySettings,
+    ReportSettings,
+    ScheduleSettings,
+    ThresholdSettings,
+)
+from reports import columns
 from tests import factories
 from tests.past import MONDAY, session
 
@@ -37,6 +44,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[[schedules]]": ScheduleSettings,
     "[reports]": ReportSettings,
     "[[deliveries]]": DeliverySettings,
+    "[thresholds]": ThresholdSettings,
 }
 FENCE = re.compile(r"^```([a-z ]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXCLUDED_SESSION = "a4cd4ad9-4815-4a9e-92d2-0a7c562ee69a"
@@ -134,7 +142,7 @@ def test_every_view_is_documented_with_its_columns_in_their_order(engine: Engine
 def test_every_csv_file_is_documented_with_its_columns_in_their_order() -> None:
     documented = first_cells(read("docs/reports.md"), "###")
 
-    assert documented == {f"{name}.csv": list(columns) for name, columns in tables.COLUMNS.items()}
+    assert documented == {f"{name}.csv": list(columns) for name, columns in columns.COLUMNS.items()}
 
 
 def default_of(model: type[BaseModel], key: str) -> str:

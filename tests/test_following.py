@@ -9,7 +9,7 @@ import pytest
 from recorder.errors import BadAnswer, ChecklyError, NoSuchThing, NotSent, Refused, TryLater
 from recorder.following import judge
 from recorder.open_sessions import OpenSession
-from recorder.pacing import FORGOTTEN_AFTER, LATE_FOR, LATE_POLL, SETTLING
+from recorder.pacing import FORGOTTEN_AFTER, LATE_FOR, LATE_POLL, SETTLING, Expectation, expect
 from recorder.payloads import StillRunning
 from recorder.store import Postponement, Recording
 from tests.factories import NOW, result, running, session, snapshot, some_id
@@ -143,6 +143,32 @@ def test_an_answer_ends_an_unbroken_row_of_404s() -> None:
 )
 def test_the_long_poll_ends_with_the_deadline(left: timedelta, expected: int) -> None:
     assert replace(OPEN, deadline_at=NOW + left).wait_s(NOW) == expected
+
+
+def test_a_short_check_is_not_waited_for_as_long_as_a_long_one() -> None:
+    """Twice the longest run, and then, when it has outlived all others, as long as Checkly allows."""
+    quick = replace(OPEN, recorded_at=NOW, expectation=expect("API", [4000] * 10))
+
+    assert [quick.wait_s(NOW + timedelta(seconds=age)) for age in (0, 4, 9)] == [9, 5, 30]
+
+
+@pytest.mark.parametrize(("age_s", "pause_s"), [(5, 1), (100, 10), (1000, 29.9)])
+def test_a_server_that_holds_no_answer_is_asked_the_less_the_older_the_session_is(age_s: float, pause_s: float) -> None:
+    old = replace(OPEN, recorded_at=NOW - timedelta(seconds=age_s))
+
+    verdict = postponed(judge(old, StillRunning(), now=NOW, held_s=0.1))
+
+    assert verdict.next_poll_at == NOW + timedelta(seconds=pause_s)
+
+
+def test_a_session_that_runs_on_is_expected_at_its_next_milestone() -> None:
+    """The middle of its check's runs, the longest of them, and then as long again as it has run."""
+    known = replace(OPEN, recorded_at=NOW, expectation=Expectation(2.0, 4.0, 8.0))
+    ages = [timedelta(seconds=age) for age in (3, 5, 20)]
+
+    verdicts = [postponed(judge(known, StillRunning(), now=NOW + age)) for age in ages]
+
+    assert [verdict.expected_at for verdict in verdicts] == [NOW + timedelta(seconds=at) for at in (4, 8, 40)]
 
 
 def test_the_session_of_the_cases_is_the_factory_s() -> None:

@@ -80,6 +80,12 @@ def figures_of_a_location(row: Mapping[Any, Any]) -> dict[str, Any]:
         "flaky": row["flake_events"],
         "flake_rate": known(row["flake_rate"]),
         "flake_rate_wilson95": [known(row["flake_rate_low"]), known(row["flake_rate_high"])],
+        "cond_test": {
+            "discordant": row["onsets"],
+            "observed": row["onsets_here"],
+            "expected": known(row["onsets_expected"]),
+            "p_greater": known(row["onsets_p_value"]),
+        },
     }
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 
 from recorder.db import transact
 from recorder.errors import DatabaseError
-from recorder.importing import BATCH, Imported, import_sessions
+from recorder.importing import Imported, import_sessions
 from recorder.models import is_sqlite
+from recorder.writing import BATCH
 from tests.documented import RETRIEVE_ANSWER, TRIGGER_ANSWER, V2_RETRIEVE_ANSWER
 from tests.factories import NOW, dump, record, rows, running, session, some_id
 from tests.factories import json_lines as lines

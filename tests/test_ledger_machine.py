@@ -50,7 +50,10 @@ SCHEDULES = {
     "eager": ("5m", 'overlap = "allow"\njitter = "90s"'),
     "strict": ("11m", 'overlap = "allow"\nmisfire = "skip"\nmisfire_grace = "4m"'),
 }
-STEPS = (*(point for point in POINTS if "results" not in point), "before_post")
+STEPS = (
+    *(point for point in POINTS if "results" not in point),
+    *("before_post", "before_return_commit", "after_return_commit"),
+)
 SOON = st.integers(0, 700)
 """Seconds in which one instant or two become due."""
 

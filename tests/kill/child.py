@@ -37,6 +37,8 @@ from tests.kill.surgery import replace_part
 PR_SET_PDEATHSIG: Final = 1
 BUSY: Final = "a unit of work met a busy database"
 """What the log says when a transaction failed because another writer was there."""
+DIES: Final = "dies here"
+"""What the log of a daemon ends with when it has reached the point that kills it."""
 HASTE: Final[dict[str, dict[str, Any]]] = {
     "daemon": {"SPOOL_REST": timedelta(seconds=5), "SWEEP_S": 0.5},
     "following": {"TROUBLE_POLL": timedelta(seconds=0.5), "SETTLING_POLL": timedelta(seconds=0.5)},
@@ -52,8 +54,9 @@ request (1 s of waiting, 2 s of grace), that of an intent longer than the stall 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One daemon: its configuration, where its log goes, and the nth passing of which point kills it."""
+    """One daemon: its environment and configuration, where its log goes, the nth passing of which point kills it."""
 
+    environ: dict[str, str]
     config: str
     log: str
     kill_at: str | None = None
@@ -114,11 +117,12 @@ def run_daemon(order: Order) -> int:
     make_haste()
     if order.mutant is not None:
         MUTANTS[order.mutant]()
-    reached = Trap(order.kill_at, order.nth) if order.kill_at is not None else ignore
-    settings = load_settings(Path(order.config), environ=os.environ, cwd=Path(order.config).parent)
+    label = FireLabel()
+    reached = Trap(order.kill_at, order.nth, label) if order.kill_at is not None else ignore
+    settings = load_settings(Path(order.config), environ=order.environ, cwd=Path(order.config).parent)
     try:
         engine = db.open_engine(settings.database.url)
-        watch(engine, reached)
+        watch(engine, reached, label)
         parts = wiring.build(settings, engine)
         stop_on_signals(parts.stop)
         daemon = Daemon(parts)
@@ -138,9 +142,8 @@ def make_haste() -> None:
             replace_part(loaded, name, value)
 
 
-def watch(engine: Engine, reached: Callable[[str], None]) -> None:
+def watch(engine: Engine, reached: Callable[[str], None], label: FireLabel) -> None:
     """Have `reached` told of every named point that this process passes, and the log of every busy database."""
-    label = FireLabel()
     label_intents(label)
     watch_commits(engine, reached)
     event.listen(engine, "handle_error", say_when_busy)
@@ -156,11 +159,12 @@ def watch(engine: Engine, reached: Callable[[str], None]) -> None:
 
 
 class Trap:
-    """Kills this process, as a power cut would, when a point is passed for the nth time."""
+    """Kills this process, as a power cut would, at the nth passing of a point; the log says for which fire."""
 
-    def __init__(self, point: str, nth: int) -> None:
+    def __init__(self, point: str, nth: int, label: FireLabel) -> None:
         self._point = point
         self._left = nth
+        self._label = label
         self._lock = threading.Lock()
 
     def __call__(self, point: str) -> None:
@@ -169,6 +173,8 @@ class Trap:
                 return
             self._left -= 1
             if self._left <= 0:
+                line = json.dumps({"event": DIES, "point": point, "fire": self._label.pk})
+                os.write(2, f"{line}\n".encode())
                 os.kill(os.getpid(), signal.SIGKILL)
 
 

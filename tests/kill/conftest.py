@@ -1,4 +1,4 @@
-"""Databases that a campaign may torment."""
+"""Databases that are there to be tormented."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,16 +7,14 @@ import pytest
 
 from tests.kill.postgresql import PostgresqlServer, own_postgresql
 from tests.kill.stage import migrated_sqlite
+from tests.kill.zygote import Zygote, zygote
 
-HERE = Path(__file__).parent
 
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything that kills processes is a campaign for now: `pytest -m campaign tests/kill` runs it."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.campaign)
+@pytest.fixture(scope="session")
+def parent() -> Iterator[Zygote]:
+    """The process that forks every daemon: one import of everything for all tests."""
+    with zygote() as started:
+        yield started
 
 
 @pytest.fixture

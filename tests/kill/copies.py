@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -29,6 +29,9 @@ FRAME: Final = 24 + PAGE
 SECTOR: Final = 512
 MX_FRAME, BACKFILLED, ATTEMPTED = 16, 96, 128
 """Where the index of the WAL (the -shm file) holds these 32-bit counts: https://www.sqlite.org/walformat.html"""
+
+COMPILED: Final[dict[Any, Any]] = {}
+"""Statements compiled once for all copies: each copy has an engine of its own."""
 
 RECOVERED: Final = "recovered"
 REFUSED: Final = "refused"
@@ -148,7 +151,7 @@ def examine(snapshot: Snapshot, folder: Path, *, repeat: bool) -> tuple[str, lis
         file = Path(f"{path}{name}")
         file.write_bytes(content) if content else file.unlink(missing_ok=True)
     try:
-        engine = db.open_engine(f"sqlite:///{path}")
+        engine = db.open_engine(f"sqlite:///{path}").execution_options(compiled_cache=COMPILED)
     except DatabaseError as refusal:
         return REFUSED, _more_than_a_sentence(refusal)
     try:

@@ -3,7 +3,8 @@
 Each replaces functions in the process that calls it, and nowhere else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, update
@@ -15,6 +16,7 @@ from recorder.errors import NotSent, PerhapsSent
 from recorder.ledger import ClaimedFire, DueFire, Reason
 from recorder.models import CheckSession
 from recorder.payloads import TriggerAnswer
+from recorder.store import Recording, Written
 from tests.kill.surgery import replace_part
 
 
@@ -74,15 +76,15 @@ def deferred_begin() -> None:
 
 def final_without_cas() -> None:
     """Let every answer overwrite what is known of its session, a final one too."""
-    upsert = store._upsert_sessions  # noqa: SLF001 - a mutant reaches where no one else may
+    record = store._record_batch  # noqa: SLF001 - a mutant reaches where no one else may
 
-    def careless(session: Session, rows: list[dict[str, Any]], **what: Any) -> None:
-        ids = [row["check_session_id"] for row in rows]
+    def careless(session: Session, batch: Sequence[Recording], now: datetime) -> Written:
+        ids = [recording.snapshot.check_session_id for recording in batch]
         forget = update(CheckSession).where(CheckSession.check_session_id.in_(ids))
         session.execute(forget.values(final_at=None, outcome=None).execution_options(synchronize_session=False))
-        upsert(session, rows, **what)
+        return record(session, batch, now)
 
-    replace_part(store, "_upsert_sessions", careless)
+    replace_part(store, "_record_batch", careless)
 
 
 MUTANTS: Final[dict[str, Callable[[], None]]] = {

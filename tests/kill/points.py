@@ -77,9 +77,13 @@ def step_of(statement: str, parameters: Any) -> str | None:
         return "materialise"
     if statement.startswith("INSERT INTO check_results"):
         return "results"
+    if statement.startswith("UPDATE fires") and "request_body=" in statement:
+        return "intent"
+    if statement.startswith("UPDATE fires") and "not_before=" in statement:
+        return "return"
     if statement.startswith("UPDATE fires"):
-        values = set(parameters.values() if isinstance(parameters, Mapping) else parameters)
-        return "intent" if "intent" in values and "due" in values else "outcome" if "triggered" in values else None
+        values = parameters.values() if isinstance(parameters, Mapping) else parameters
+        return "outcome" if "triggered" in values else None
     return None
 
 

@@ -25,15 +25,17 @@ class PostgresqlServer:
         """Stop it as a crash would, and let it recover."""
         self._control("restart", "-m", "immediate", "-l", str(self.server.log))
 
-    def terminate_connections(self) -> None:
-        """Cut every connection but our own."""
+    def terminate_connections(self) -> int:
+        """Cut every connection but our own; how many there were."""
         engine = db.open_engine(self.url)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(
+            found = connection.exec_driver_sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
+            cut = sum(bool(one) for one in found.scalars())
         engine.dispose()
+        return cut
 
     def _control(self, *arguments: str) -> None:
         command = [str(self.server.bin_path / "pg_ctl"), "-w", "-D", str(self.server.pgdata), *arguments]

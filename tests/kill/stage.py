@@ -1,6 +1,6 @@
 """What a campaign stands on: a simulated Checkly as the witness, a database, a configuration, a parent of daemons."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,32 +19,34 @@ from recorder.simulator.faults import Fault, FaultKind
 from recorder.simulator.server import SimulatorServer
 from recorder.simulator.world import Check, World
 from tests.kill.child import Order
-from tests.kill.zygote import Child, Zygote, zygote
+from tests.kill.zygote import Child, Zygote
 from tests.processes import environment
 
 SCHEDULES: Final = {
-    "plain": 'overlap = "allow"',
-    "polite": 'overlap = "skip"',
-    "jittered": 'overlap = "allow"\njitter = "400ms"',
-    "strict": 'overlap = "allow"\nmisfire = "skip"\nmisfire_grace = "2s"',
+    "plain": 'every = "1s"\noverlap = "allow"',
+    "polite": 'every = "1s"\noverlap = "skip"',
+    "jittered": 'every = "1s"\noverlap = "allow"\njitter = "400ms"',
+    "strict": 'every = "1s"\noverlap = "allow"\nmisfire = "skip"\nmisfire_grace = "2s"',
 }
-"""The policies of the schedules. Each triggers a check of its own every second: a POST's body tells who sent it."""
-WEATHER: Final = (
-    Fault(kind=FaultKind.RESET_BEFORE),
-    Fault(kind=FaultKind.RESET_AFTER),
-    Fault(kind=FaultKind.RESET_AFTER, route="trigger"),
-    Fault(kind=FaultKind.STATUS_AFTER, route="trigger", status=502, html=True),
-    Fault(kind=FaultKind.STATUS, status=503),
-    Fault(kind=FaultKind.STATUS, route="trigger", status=429, retry_after="1"),
-    Fault(kind=FaultKind.STATUS, route="completion", status=429, retry_after="0"),
-    Fault(kind=FaultKind.DELAY, seconds=0.3),
-    Fault(kind=FaultKind.DELAY, route="trigger", seconds=2.5),
-    Fault(kind=FaultKind.SLOW_BODY, seconds=0.0005),
-    Fault(kind=FaultKind.TRUNCATE),
-    Fault(kind=FaultKind.TRUNCATE, route="trigger", has_length=False),
-    Fault(kind=FaultKind.GARBAGE, route="completion"),
-    Fault(kind=FaultKind.UNKNOWN_ENUM, route="completion"),
-)
+"""The policies of the schedules. Each triggers a check of its own: a POST's body tells who sent it."""
+WEATHER: Final = {
+    "reset before acting": Fault(kind=FaultKind.RESET_BEFORE, route="trigger"),
+    "reset after acting": Fault(kind=FaultKind.RESET_AFTER, route="trigger"),
+    "502 after acting": Fault(kind=FaultKind.STATUS_AFTER, route="trigger", status=502, html=True),
+    "503": Fault(kind=FaultKind.STATUS, route="trigger", status=503),
+    "429": Fault(kind=FaultKind.STATUS, route="trigger", status=429, retry_after="1"),
+    "too slow": Fault(kind=FaultKind.DELAY, route="trigger", seconds=2.5),
+    "slow": Fault(kind=FaultKind.SLOW_BODY, route="trigger", seconds=0.0005),
+    "truncated": Fault(kind=FaultKind.TRUNCATE, route="trigger"),
+    "truncated as if whole": Fault(kind=FaultKind.TRUNCATE, route="trigger", has_length=False),
+    "read: reset": Fault(kind=FaultKind.RESET_BEFORE, route="completion"),
+    "read: 502": Fault(kind=FaultKind.STATUS, route="completion", status=502, html=True),
+    "read: 429": Fault(kind=FaultKind.STATUS, route="completion", status=429, retry_after="0"),
+    "read: slow": Fault(kind=FaultKind.SLOW_BODY, route="completion", seconds=0.0001),
+    "read: truncated": Fault(kind=FaultKind.TRUNCATE, route="completion"),
+    "read: no JSON": Fault(kind=FaultKind.GARBAGE, route="completion"),
+    "read: words of tomorrow": Fault(kind=FaultKind.UNKNOWN_ENUM, route="completion"),
+}
 """What the network does to one request now and then; the deadline of a request is 2 s."""
 
 CONFIGURATION: Final = """
@@ -59,9 +61,8 @@ spool = "{spool}"
 SCHEDULE: Final = """
 [[schedules]]
 name = "{name}"
-every = "1s"
 check_ids = ["{check_id}"]
-{more}
+{policy}
 """
 
 
@@ -74,7 +75,7 @@ class Stage:
     checkly: SimulatorServer
     zygote: Zygote
     rng: Random
-    weather: Sequence[Fault] = WEATHER
+    weather: Mapping[str, Fault] = field(default_factory=lambda: WEATHER)
     mutant: str | None = None
     _logs: Iterator[int] = field(default_factory=count)
 
@@ -85,7 +86,7 @@ class Stage:
     def start(self, *, kill_at: str | None = None, nth: int = 1, config: str = "recorder.toml") -> Child:
         """Start a daemon, with a log of its own."""
         log = self.folder / f"daemon-{next(self._logs):04}.log"
-        order = Order(str(self.folder / config), str(log), kill_at, nth, self.mutant)
+        order = Order(environment(self.checkly), str(self.folder / config), str(log), kill_at, nth, self.mutant)
         return self.zygote.start(order)
 
     def logs(self) -> Iterator[tuple[str, str]]:
@@ -107,17 +108,19 @@ def migrated_sqlite(folder: Path) -> str:
 def stage(
     folder: Path,
     url: str,
+    parent: Zygote,
     *,
     seed: int,
     copies: int = 1,
-    weather: Sequence[Fault] = WEATHER,
+    policies: Mapping[str, str] = SCHEDULES,
+    weather: Mapping[str, Fault] = WEATHER,
     mutant: str | None = None,
 ) -> Iterator[Stage]:
-    """Build everything on a migrated database; whatever still runs at the end is killed.
+    """Build everything on a migrated database; whatever the parent of the daemons still has at the end is killed.
 
-    `copies` is how often each kind of schedule is there: the more daemons share them, the more they need.
+    `copies` is how often each of the `policies` is there: the more daemons share schedules, the more they need.
     """
-    schedules = {f"{name}-{copy}": more for copy in range(copies) for name, more in SCHEDULES.items()}
+    schedules = {f"{name}-{copy}": policy for copy in range(copies) for name, policy in policies.items()}
     checkly_settings = SimulatorSettings(
         seed=seed,
         scenarios=(),
@@ -125,11 +128,11 @@ def stage(
         limits=RateLimits(requests=1_000_000),
         make_world=lambda seed, account_id: World(seed, account_id, tuple(map(_check, schedules))),
     )
-    with SimulatorServer(speed=200.0, settings=checkly_settings) as checkly, zygote(environment(checkly)) as parent:
+    with SimulatorServer(speed=200.0, settings=checkly_settings) as checkly:
         for file, more in {"recorder.toml": "", "paused.toml": "\npaused = true"}.items():
             head = CONFIGURATION.format(url=url, spool=folder / "spool")
             tables = [
-                SCHEDULE.format(name=name, check_id=_check_id(name), more=policy + more)
+                SCHEDULE.format(name=name, check_id=_check_id(name), policy=policy + more)
                 for name, policy in schedules.items()
             ]
             (folder / file).write_text(head + "".join(tables))

@@ -1,37 +1,47 @@
 """The harness has teeth: each careless variant of the recorder is caught by the invariant that is there for it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from recorder.clock import monotonic
 from recorder.simulator.faults import Fault, FaultKind
-from tests.kill.campaign import RANDOM, Campaign
+from tests.kill.campaign import Campaign
 from tests.kill.child import WriterOrder
 from tests.kill.invariants import Violation
 from tests.kill.stage import stage
-from tests.kill.zygote import wait_for_any
+from tests.kill.zygote import Zygote, wait_for_any
 
 WITHIN_S = 60.0
+"""How long a hunt may take where it has a core to itself; beside other work it is given as much more."""
 
 
 @dataclass(frozen=True)
 class Hunt:
-    """Where a mutant is looked for: what kills it, in which weather; and the number of the promise that it breaks."""
+    """Where a mutant is looked for: what kills it, in which weather; and the number of the promise that it breaks.
+
+    It dies at points only: a busy machine gives it as long as it needs to get there.
+    """
 
     mutant: str
     points: tuple[str, ...]
     caught_by: int
-    weather: tuple[Fault, ...] = ()
+    weather: Mapping[str, Fault] = field(default_factory=dict)
 
 
 HUNTS = (
-    Hunt("resend_after_reset", (RANDOM,), 2, (Fault(kind=FaultKind.RESET_AFTER, route="trigger", count=3),)),
+    Hunt(
+        "resend_after_reset",
+        ("after_results_commit",),
+        2,
+        {"resets": Fault(kind=FaultKind.RESET_AFTER, route="trigger", count=3)},
+    ),
     Hunt("requeue_expired_intent", ("after_post",), 2),
     Hunt("commit_after_post", ("after_post",), 2),
-    Hunt("final_without_cas", ("after_outcome_commit", "before_results_commit", RANDOM), 5),
+    Hunt("final_without_cas", ("after_outcome_commit", "after_results_commit"), 5),
 )
 
 
@@ -39,37 +49,40 @@ HUNTS = (
 def _in_time() -> Iterator[None]:
     began = monotonic()
     yield
-    assert monotonic() - began < WITHIN_S
+    crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert monotonic() - began < WITHIN_S * crowd
 
 
 @pytest.mark.parametrize("hunt", HUNTS, ids=lambda hunt: hunt.mutant)
-def test_a_careless_recorder_is_caught(tmp_path: Path, sqlite_url: str, hunt: Hunt) -> None:
-    with stage(tmp_path, sqlite_url, seed=3, weather=hunt.weather, mutant=hunt.mutant) as scene:
+def test_a_careless_recorder_is_caught(tmp_path: Path, sqlite_url: str, parent: Zygote, hunt: Hunt) -> None:
+    with stage(tmp_path, sqlite_url, parent, seed=3, weather=hunt.weather, mutant=hunt.mutant) as scene:
         campaign = Campaign(scene, points=hunt.points)
 
-        campaign.run(8)
+        campaign.run(5)
         campaign.drain()
 
         assert hunt.caught_by in {violation.number for violation in campaign.judge()}
 
 
-def test_a_transaction_that_begins_as_a_reader_is_caught(tmp_path: Path, sqlite_url: str) -> None:
+def test_a_transaction_that_begins_as_a_reader_is_caught(tmp_path: Path, sqlite_url: str, parent: Zygote) -> None:
     """Beside a second writer it fails at once, whatever the busy timeout."""
-    found = beside_another_writer(tmp_path, sqlite_url, mutant="deferred_begin")
+    found = beside_another_writer(tmp_path, sqlite_url, parent, mutant="deferred_begin")
 
     assert [violation for violation in found if violation.number == 7 and "another writer" in violation.text]
 
 
-def test_a_recorder_beside_another_writer_waits_and_fails_nothing(tmp_path: Path, sqlite_url: str) -> None:
+def test_a_recorder_beside_another_writer_waits_and_fails_nothing(
+    tmp_path: Path, sqlite_url: str, parent: Zygote
+) -> None:
     """The same hunt without the mutant: what is caught above is the mutant and not the writer."""
-    assert beside_another_writer(tmp_path, sqlite_url, mutant=None) == []
+    assert beside_another_writer(tmp_path, sqlite_url, parent, mutant=None) == []
 
 
-def beside_another_writer(folder: Path, url: str, *, mutant: str | None) -> list[Violation]:
+def beside_another_writer(folder: Path, url: str, parent: Zygote, *, mutant: str | None) -> list[Violation]:
     """What is wrong after six seconds of work beside a process that never rests."""
-    with stage(folder, url, seed=3, weather=(), mutant=mutant) as scene:
+    with stage(folder, url, parent, seed=3, weather={}, mutant=mutant) as scene:
         campaign = Campaign(scene)
-        writer = scene.zygote.start_writer(WriterOrder(str(folder / "history.db")))
+        writer = parent.start_writer(WriterOrder(str(folder / "history.db")))
         daemon = scene.start()
         wait_for_any([daemon, writer], 6.0)
         daemon.kill()

@@ -9,17 +9,17 @@ import pytest
 from tests.factories import rows
 from tests.kill.copies import BAD_BACKUPS, POWER_CUTS, RECOVERED, REFUSED, TOLD, Damage, try_copies
 from tests.kill.stage import Stage, migrated_sqlite, stage
-from tests.kill.zygote import Child
+from tests.kill.zygote import Child, Zygote
 from tests.processes import wait_until
 
 SNAPSHOTS = 10
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def scene(tmp_path_factory: pytest.TempPathFactory, parent: Zygote) -> Iterator[Stage]:
     """A database at which a daemon is hard at work."""
     folder = tmp_path_factory.mktemp("torn")
-    with stage(folder, migrated_sqlite(folder), seed=7, copies=3, weather=()) as made:
+    with stage(folder, migrated_sqlite(folder), parent, seed=7, copies=3, weather={}) as made:
         yield made
 
 

@@ -19,32 +19,32 @@ ROOT: Final = Path(__file__).parents[2]
 
 @dataclass
 class Zygote:
-    """The parent of all daemons of a campaign."""
+    """The parent of all daemons; it has nothing to do with one campaign or another."""
 
     process: subprocess.Popen[str]
     children: list["Child"] = field(default_factory=list)
 
     def start(self, order: Order) -> "Child":
         """Fork a daemon."""
-        return self._child({"daemon": asdict(order)})
+        return self._child({"daemon": asdict(order)}, Path(order.log))
 
     def start_writer(self, order: WriterOrder) -> "Child":
         """Fork a second writer."""
-        return self._child({"writer": asdict(order)})
+        return self._child({"writer": asdict(order)}, None)
 
     def reap(self, pid: int) -> int:
         """Wait for a child; its exit code, negative for a signal."""
         return int(self._ask({"reap": pid})["code"])
 
-    def _child(self, order: dict[str, Any]) -> "Child":
+    def _child(self, order: dict[str, Any], log: Path | None) -> "Child":
         pid = int(self._ask(order)["pid"])
-        self.children.append(Child(self, pid, os.pidfd_open(pid)))
+        self.children.append(Child(self, pid, os.pidfd_open(pid), log))
         return self.children[-1]
 
     def kill_all(self) -> None:
         """Kill and bury every child that is not buried yet."""
-        for child in self.children:
-            child.kill()
+        while self.children:
+            self.children.pop().kill()
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin is not None
@@ -57,12 +57,17 @@ class Zygote:
 
 @dataclass
 class Child:
-    """A forked process; its pid is its own until it is buried."""
+    """A forked process; its pid is its own until it is buried. A daemon writes a log."""
 
     zygote: Zygote
     pid: int
     descriptor: int
+    log: Path | None
     code: int | None = None
+
+    def has_logged(self, event: str) -> bool:
+        """Whether its log tells of this event."""
+        return self.log is not None and self.log.exists() and f'"{event}"' in self.log.read_text()
 
     def wait(self, seconds: float) -> bool:
         """Wait until it has ended; whether it has."""
@@ -96,12 +101,11 @@ def wait_for_any(children: Sequence[Child], seconds: float) -> list[Child]:
 
 
 @contextmanager
-def zygote(environ: dict[str, str]) -> Iterator[Zygote]:
-    """A parent of daemons with these environment variables; all of them die with it at the end."""
+def zygote() -> Iterator[Zygote]:
+    """A parent of daemons; all of them die with it at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.kill.child"],
         cwd=ROOT,
-        env=environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

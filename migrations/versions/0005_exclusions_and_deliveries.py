@@ -1,6 +1,6 @@
 """Spans of time that reports leave out on a person's word, and up to where reports have been delivered.
 
-Revision: 0003, after: 0002
+Revision: 0005, after: 0003
 """
 
 from typing import Final
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 views_digest = "d762dcc2da0a3dad"

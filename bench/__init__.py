@@ -1,0 +1,1 @@
+"""The measurements behind docs/performance.md and the campaigns, one command each."""

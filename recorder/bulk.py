@@ -1,0 +1,149 @@
+"""Writes many rows at once by the quickest way that each database has; takes a `Session`, never commits.
+
+SQLite: the driver's `executemany`. PostgreSQL: COPY into a temporary table, then one INSERT out of it in the order of a
+unique column, so that no two writers deadlock. SQLAlchemy compiles a statement once and is not asked again for each
+row, which took most of the time.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
+from typing import Any, Final, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Dialect,
+    Table,
+    TypeDecorator,
+    any_,
+    column,
+    func,
+    literal,
+    select,
+    table,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+Insert = postgresql.Insert | sqlite.Insert
+Row = Mapping[str, Any]
+COPY_FROM: Final = 50
+"""Rows from which a temporary table pays."""
+_FEW: Final = 500
+_COUNTED: Final = {"preserve_rowcount": True}
+
+
+@dataclass(frozen=True)
+class BulkInsert:
+    """An INSERT of these columns of one table, which may say ON CONFLICT. Build it once for each database and keep it.
+
+    `order_by` is the unique column that the statement is about.
+    """
+
+    statement: Insert
+    named: frozenset[str]
+    order_by: str
+
+    def run(self, db: Session, rows: Sequence[Row]) -> int:
+        """Write the rows; how many were inserted or changed. Raises SQLAlchemy's errors, whichever way they went."""
+        if not rows:
+            return 0
+        connection = db.connection()
+        if connection.dialect.name == "sqlite":
+            values = self._values(rows, connection.dialect)
+            return connection.exec_driver_sql(self._for_sqlite, values, execution_options=_COUNTED).rowcount
+        if len(rows) < COPY_FROM:
+            ordered = [dict(row) for row in sorted(rows, key=itemgetter(self.order_by))]
+            done = db.execute(self.statement, ordered, execution_options=_COUNTED)
+            return cast("CursorResult[Any]", done).rowcount
+        return self._copy(connection, self._values(rows, connection.dialect))
+
+    @cached_property
+    def _target(self) -> Table:
+        return cast(Table, self.statement.table)
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        """In the table's order, which is the one that SQLAlchemy writes them in."""
+        return [one.name for one in self._target.columns if one.name in self.named]
+
+    @cached_property
+    def _for_sqlite(self) -> str:
+        return str(self.statement.compile(dialect=sqlite.dialect(), column_keys=self._columns))
+
+    @cached_property
+    def _incoming(self) -> str:
+        return f"incoming_{self._target.name}"
+
+    @cached_property
+    def _from_incoming(self) -> Insert:
+        came = table(self._incoming, *(column(name) for name in self._columns))
+        return self.statement.from_select(self._columns, select(came).order_by(came.c[self.order_by]))
+
+    def _values(self, rows: Sequence[Row], dialect: Dialect) -> list[tuple[Any, ...]]:
+        """The rows as the driver takes them: our own types say how, everything else goes as it is."""
+        by_column = zip(*map(itemgetter(*self._columns), rows), strict=True)
+        types = [self._target.c[name].type for name in self._columns]
+        bound = [_bound(kind, values, dialect) for kind, values in zip(types, by_column, strict=True)]
+        return list(zip(*bound, strict=True))
+
+    def _copy(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+        names = ", ".join(self._columns)
+        empty = f"SELECT {names} FROM {self._target.name} WITH NO DATA"  # noqa: S608 - names of our own tables
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {self._incoming} ON COMMIT DROP AS {empty}")
+        driver: Any = connection.connection.driver_connection
+        with (
+            _errors_of(connection),
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY {self._incoming} FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+        written = connection.execute(self._from_incoming, execution_options=_COUNTED).rowcount
+        connection.exec_driver_sql(f"DROP TABLE {self._incoming}")
+        return written
+
+
+def _bound(kind: Any, values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:
+    if not isinstance(kind, TypeDecorator):
+        return values
+    return [kind.process_bind_param(value, dialect) for value in values]
+
+
+def among(db: Session, one: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether the column is one of many values: one parameter however many they are, where that is possible.
+
+    PostgreSQL gets them as an array, SQLite gets many integers as a JSON array: it allows no more than 32,766
+    parameters, and each of them is work for SQLAlchemy.
+    """
+    listed = list(values)
+    if db.get_bind().dialect.name != "sqlite":
+        return one == any_(literal(listed, postgresql.ARRAY(one.type)))
+    if len(listed) <= _FEW or not isinstance(listed[0], int):
+        return one.in_(listed)
+    return one.in_(select(func.json_each(json.dumps(listed)).table_valued("value").c.value))
+
+
+@contextmanager
+def _errors_of(connection: Connection) -> Iterator[None]:
+    """Give what the driver raises the classes that SQLAlchemy gives it elsewhere."""
+    dialect = connection.dialect
+    try:
+        yield
+    except dialect.loaded_dbapi.Error as error:
+        gone = dialect.is_disconnect(error, cast(Any, connection.connection.driver_connection), None)
+        raise DBAPIError.instance(
+            None,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=gone,
+            dialect=dialect,
+        ) from error

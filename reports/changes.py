@@ -1,0 +1,161 @@
+"""Pure: what changed: checks that turned broken or flaky, recovered, became slower or faster, are new or gone."""
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from reports.frames import INSTANT, History, within
+from reports.intervals import ratio, wilson
+from reports.location_test import adjusted
+from reports.states import BROKEN, FEW, FLAKY
+from reports.thresholds import Thresholds
+from reports.trends import DRIFT, FASTER, MOVED, POSSIBLE_DRIFT, SLOWER
+from reports.windows import Window
+
+KINDS: Final = ("broken", "flaky", "recovered", SLOWER, FASTER, DRIFT, POSSIBLE_DRIFT, MOVED, "new", "gone")
+"""In the order of the table."""
+COLUMNS: Final = (
+    *("kind", "check_pk", "run_locations", "since_at", "measure", "before", "now"),
+    *("change", "change_low", "change_high", "position"),
+)
+
+
+def find_changes(history: History, pairs: pd.DataFrame, series: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+    """COLUMNS, in no particular order. `pairs`: `compare_pairs` with run_location; `series`: trends with run_locations.
+
+    measure says what before, now and change are: `fail_rate` of sessions and `flake_rate` of the pair that moved most
+    (change is the difference, with Newcombe's interval), `time_elapsed` (ms; change is relative, with the moderated t's
+    interval), `time_elapsed_per_week` (of a drift), `sessions` (no interval). A pair that became flaky, or stopped to
+    be, is announced when its flake events differ from those of the time before (Fisher's exact test, Benjamini-Hochberg
+    over all pairs): around a threshold states flap by chance. position: the session to look at, -1 for none.
+    """
+    parts = [_broken(history, pairs), _flaky(pairs, thresholds), _trends(series), _coming_and_going(history)]
+    table = pd.concat([part.reindex(columns=list(COLUMNS)) for part in parts if len(part)] or [_nothing()])
+    return table.assign(
+        since_at=pd.to_datetime(table["since_at"], utc=True).astype(INSTANT),
+        position=table["position"].fillna(-1).astype("int64"),
+    ).reset_index(drop=True)
+
+
+def _nothing() -> pd.DataFrame:
+    empty = pd.DataFrame({name: pd.Series(dtype="float64") for name in COLUMNS})
+    return empty.astype({"kind": object, "run_locations": object, "measure": object, "since_at": INSTANT})
+
+
+def _broken(history: History, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Checks with a pair that is broken now and was not before, and those where none is any more."""
+    is_broken, was_broken = pairs["state"].eq(BROKEN), pairs["state_before"].eq(BROKEN)
+    turned = pairs[is_broken & ~was_broken].assign(kind="broken")
+    still = pairs.loc[is_broken, "check_pk"]
+    mended = pairs[was_broken & pairs["state"].ne(FEW) & ~pairs["check_pk"].isin(still)].assign(kind="recovered")
+    rows = pd.concat([turned, mended]).groupby(["kind", "check_pk"], as_index=False)
+    table = rows.agg(run_locations=("run_location", _joined), since_at=("state_since_at", "min"))
+    failures = _session_failures(history)
+    return _with_difference(table.join(failures, on="check_pk").assign(measure="fail_rate"))
+
+
+def _session_failures(history: History) -> pd.DataFrame:
+    """Per check: failed and rated sessions now and before, and the newest failed session's position."""
+    rated = history.recent_sessions[history.recent_sessions["rated"]]
+    sums: dict[str, pd.Series[Any]] = {}
+    for name, window in (("now", history.window), ("before", history.before)):
+        counts = within(rated, window).groupby("check_pk")["fail"].agg(["sum", "size"])
+        sums |= {f"x_{name}": counts["sum"], f"n_{name}": counts["size"]}
+    failed = within(rated[rated["fail"]], history.window).groupby("check_pk")["position"].max()
+    return pd.DataFrame(sums).fillna(0).assign(position=failed)
+
+
+def _with_difference(table: pd.DataFrame) -> pd.DataFrame:
+    """`before`, `now` and `change` of two proportions x of n, with Newcombe's 95 % interval (1998, method 10)."""
+    now, before = ratio(table["x_now"], table["n_now"]), ratio(table["x_before"], table["n_before"])
+    (low, high), (low_before, high_before) = (
+        wilson(table["x_now"], table["n_now"]),
+        wilson(table["x_before"], table["n_before"]),
+    )
+    return table.assign(
+        before=before,
+        now=now,
+        change=now - before,
+        change_low=now - before - np.hypot(now - low, high_before - before),
+        change_high=now - before + np.hypot(high - now, before - low_before),
+    )
+
+
+def _flaky(pairs: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+    """Checks with a pair that became flaky or stopped to be, where chance alone does not explain it."""
+    enough = pairs[pairs["n"].ge(thresholds.min_runs) & pairs["n_before"].ge(thresholds.min_runs)]
+    tested = enough.assign(x_now=enough["flake_events"], x_before=enough["flake_events_before"], n_now=enough["n"])
+    certain = adjusted(_fisher(tested)).le(thresholds.false_discovery_rate)
+    is_flaky, was_flaky = tested["state"].eq(FLAKY), tested["state_before"].eq(FLAKY)
+    more = tested["x_now"] * tested["n_before"] > tested["x_before"] * tested["n_now"]
+    turned = tested[certain & more & is_flaky & ~was_flaky].assign(kind="flaky")
+    mended = tested[certain & ~more & was_flaky & ~is_flaky & tested["state"].ne(BROKEN)].assign(kind="recovered")
+    both = _with_difference(pd.concat([turned, mended])).assign(measure="flake_rate")
+    both = both.assign(size=both["change"].abs()).sort_values("size", ascending=False, kind="stable")
+    rows = both.groupby(["kind", "check_pk"], as_index=False)
+    first = {name: (name, "first") for name in ("measure", "before", "now", "change", "change_low", "change_high")}
+    return rows.agg(run_locations=("run_location", _joined), since_at=("state_since_at", "min"), **first)
+
+
+def _fisher(table: pd.DataFrame) -> "pd.Series[float]":
+    """Twice the smaller tail of Fisher's exact test on the flake events of now and before; 1 where there were none."""
+    events, runs = table["x_now"] + table["x_before"], table["n_now"] + table["n_before"]
+    chance = stats.hypergeom(runs, events, table["n_now"])
+    tail = np.minimum(chance.sf(table["x_now"] - 1), chance.cdf(table["x_now"]))
+    return pd.Series(np.minimum(2 * tail, 1.0), index=table.index, dtype="float64")
+
+
+def _trends(series: pd.DataFrame) -> pd.DataFrame:
+    """Series that became slower or faster, drift, or begin because the run locations changed."""
+    changed = series[series["verdict"].isin([SLOWER, FASTER])]
+    level = changed.assign(
+        kind=changed["verdict"],
+        measure="time_elapsed",
+        before=changed["base_ms"],
+        now=changed["level_ms"],
+        change=changed["change_rate"],
+    )
+    drifting = series[series["drift"].ne("")]
+    drift = drifting.drop(columns=["change_low", "change_high"]).rename(
+        columns={"drift_low": "change_low", "drift_high": "change_high"}
+    )
+    drift = drift.assign(
+        kind=drifting["drift"],
+        measure="time_elapsed_per_week",
+        before=drifting["base_ms"],
+        now=drifting["level_ms"],
+        change=drifting["drift_rate"],
+    )
+    moved = series[series["moved"]].drop(columns=["change_low", "change_high"])
+    return pd.concat([level, drift, moved.assign(kind=MOVED, measure="run_locations")], ignore_index=True)
+
+
+def _coming_and_going(history: History) -> pd.DataFrame:
+    """Checks that ran for the first time, and those that ran in the time before and not in the window."""
+    sessions = history.recent_sessions
+    now, before = _spans(sessions, history.window), _spans(sessions, history.before)
+    earlier = sessions.loc[sessions["started_at"].lt(history.window.start), "check_pk"]
+    known = set(earlier) | set(history.levels.loc[history.levels["day"].lt(_first_day(history)), "check_pk"])
+    parts = []
+    if known:
+        new = now[~now.index.isin(list(known))]
+        parts.append(new.assign(kind="new", since_at=new["first"], before=0, now=new["sessions"]))
+    gone = before[~before.index.isin(now.index)]
+    parts.append(gone.assign(kind="gone", since_at=gone["last"], before=gone["sessions"], now=0))
+    return pd.concat(parts).assign(measure="sessions").reset_index()
+
+
+def _first_day(history: History) -> pd.Timestamp:
+    return pd.Timestamp(history.window.days[0])
+
+
+def _spans(sessions: pd.DataFrame, window: Window) -> pd.DataFrame:
+    groups = within(sessions, window).groupby("check_pk")["started_at"]
+    return pd.DataFrame({"sessions": groups.size(), "first": groups.min(), "last": groups.max()})
+
+
+def _joined(names: "pd.Series[Any]") -> str:
+    """Run locations as one cell, as in elapsed.csv."""
+    return "|".join(sorted(name.replace("|", "||") for name in names))

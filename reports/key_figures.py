@@ -1,0 +1,111 @@
+"""Pure: the figures of the first screen: this window, the time before it, and eight weekly points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports.frames import History, within
+from reports.incidents import count_incidents, number_runs
+from reports.levels import WEEKS, week_numbers
+from reports.pairs import Pairs
+from reports.states import BROKEN, FLAKY
+
+COUNT = "count"
+RATIO = "ratio"
+_UNKNOWN = (float("nan"),) * (WEEKS - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One figure; NaN is unknown. `kind` is count or ratio. `weeks`: eight weekly points, the oldest first.
+
+    The last point is the week that ends the window, so for an ISO week it is `now`.
+    """
+
+    name: str
+    kind: str
+    now: float
+    before: float
+    weeks: Sequence[float] = _UNKNOWN
+
+
+def key_figures(history: History, now: Pairs, before: Pairs) -> list[KeyFigure]:
+    """Every key figure, in the order of the page; `before` is NaN when nothing was rated then."""
+    weekly = _weekly(history)
+    sessions = {name: _session_figures(history, span) for name, span in _spans(history).items()}
+    pairs = {"now": _pair_figures(now), "before": _pair_figures(before)}
+    figures = [
+        KeyFigure(name, kind, sessions["now"][name], sessions["before"][name], tuple(weekly.get(name, _UNKNOWN)))
+        for name, kind in (
+            *(("sessions_rated", COUNT), ("session_pass_rate", RATIO), ("first_try_pass_rate", RATIO)),
+            *(("sessions_failed", COUNT), ("checks_run", COUNT), ("checks_failed", COUNT), ("incidents", COUNT)),
+        )
+    ]
+    return figures + [
+        KeyFigure(name, kind, pairs["now"][name], pairs["before"][name])
+        for name, kind in (
+            *(("results", COUNT), ("flake_events", COUNT), ("flake_rate", RATIO), ("retry_passes", COUNT)),
+            *(("missing_results", COUNT), ("broken_pairs", COUNT), ("flaky_pairs", COUNT)),
+        )
+    ]
+
+
+def _spans(history: History) -> dict[str, pd.DataFrame]:
+    rated = history.recent_sessions[history.recent_sessions["rated"]]
+    return {"now": within(rated, history.window), "before": within(rated, history.before)}
+
+
+def _session_figures(history: History, rated: pd.DataFrame) -> dict[str, float]:
+    """From the sessions themselves; the first tries come from the daily counts of the same days."""
+    n, failed = len(rated), int(rated["fail"].sum())
+    runs = number_runs(rated.sort_values(["check_pk", "position"]), ["check_pk"])
+    days = history.levels[history.levels["day"].isin(rated["day"].unique())]
+    known = n > 0
+    return {
+        "sessions_rated": n if known else float("nan"),
+        "session_pass_rate": (n - failed) / n if known else float("nan"),
+        "first_try_pass_rate": _share(days["first_try"].sum(), days["rated"].sum()),
+        "sessions_failed": failed if known else float("nan"),
+        "checks_run": rated["check_pk"].nunique() if known else float("nan"),
+        "checks_failed": rated.loc[rated["fail"], "check_pk"].nunique() if known else float("nan"),
+        "incidents": int(count_incidents(runs, ["check_pk"]).sum()) if known else float("nan"),
+    }
+
+
+def _pair_figures(pairs: Pairs) -> dict[str, float]:
+    table = pairs.table
+    if not table["n"].sum():
+        names = ("results", "flake_events", "flake_rate", "retry_passes", "broken_pairs", "flaky_pairs")
+        return dict.fromkeys(names, float("nan")) | {"missing_results": float(table["missing"].sum())}
+    return {
+        "results": int(table["n"].sum()),
+        "flake_events": int(table["flake_events"].sum()),
+        "flake_rate": _share(table["flake_events"].sum(), table["n"].sum()),
+        "retry_passes": int(table["retry_pass"].sum()),
+        "missing_results": int(table["missing"].sum()),
+        "broken_pairs": int(table["state"].eq(BROKEN).sum()),
+        "flaky_pairs": int(table["state"].eq(FLAKY).sum()),
+    }
+
+
+def _weekly(history: History) -> dict[str, list[float]]:
+    """Eight points of what the daily counts tell; a week without a rated session is NaN."""
+    levels = history.levels.assign(week=week_numbers(history.levels, history.window.days[-1]))
+    weeks = levels.groupby("week")[["rated", "failed", "first_try"]].sum().reindex(range(1, WEEKS)).astype("float64")
+    by_check = levels.groupby(["week", "check_pk"])["failed"].sum().reset_index()
+    ran = by_check.groupby("week")["check_pk"].nunique().reindex(range(1, WEEKS))
+    hit = by_check[by_check["failed"].gt(0)].groupby("week")["check_pk"].nunique().reindex(range(1, WEEKS))
+    return {
+        "sessions_rated": weeks["rated"].tolist(),
+        "session_pass_rate": (1 - weeks["failed"] / weeks["rated"]).tolist(),
+        "first_try_pass_rate": (weeks["first_try"] / weeks["rated"]).tolist(),
+        "sessions_failed": weeks["failed"].tolist(),
+        "checks_run": ran.astype("float64").tolist(),
+        "checks_failed": hit.where(ran.isna(), hit.fillna(0)).astype("float64").tolist(),
+    }
+
+
+def _share(count: float, n: float) -> float:
+    return float(np.divide(count, n)) if n else float("nan")

@@ -1,0 +1,99 @@
+"""Pure: everything that is measured per (check, run location), for the window and for the time before it."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from recorder.outcomes import Outcome
+from reports.flakiness import classify_failures, flakiness
+from reports.frames import MISSING, PAIR, History, last_before, within
+from reports.location_test import compare_locations
+from reports.pass_rate import count_results, with_rates
+from reports.ranking import flake_floor
+from reports.states import FLAKY, pair_states
+from reports.thresholds import Thresholds
+from reports.windows import Window, last_days
+
+_OK = (Outcome.PASS, Outcome.DEGRADED)
+_LEAST_MOVES = 2
+LOCATION_DAYS = 28
+"""The location test looks at this many days up to the window's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """`table` (index PAIR): counts, rates, flakiness, state. `failures`: one row per FAIL (`classify_failures`).
+
+    `flakes`: one row per flake event: PAIR, position, started_at.
+    """
+
+    table: pd.DataFrame
+    failures: pd.DataFrame
+    flakes: pd.DataFrame
+
+
+def measure_pairs(history: History, window: Window, events: pd.DataFrame, thresholds: Thresholds) -> Pairs:
+    """The pairs that should have run in the window, which lies inside of `history.recent`."""
+    results = within(history.recent, window)
+    counts = with_rates(count_results(results, PAIR))
+    failures = classify_failures(results, last_before(history.recent, window.start), events, thresholds)
+    flaky = counts.join(flakiness(results, failures, counts, thresholds))
+    retried = results[results["outcome"].isin(_OK) & results["attempts"].gt(0)]
+    columns = [*PAIR, "position", "started_at"]
+    flakes = pd.concat([failures.loc[failures["flake"], columns], retried[columns]], ignore_index=True)
+    states = pair_states(history.recent, flaky, flakes, window, thresholds)
+    return Pairs(flaky.join(states), failures, flakes)
+
+
+def compare_pairs(
+    now: Pairs, before: Pairs, history: History, events: pd.DataFrame, thresholds: Thresholds
+) -> pd.DataFrame:
+    """The pairs of the window with all that takes more than the window to know (index PAIR).
+
+    Further columns: round_robin, retries_seen, flake_floor_rate, flake_rank, the location test, response times,
+    state_before, and failed_before, flake_events_before, n_before of the time before.
+    """
+    table = now.table
+    trailing = history.recent[history.recent["started_at"].ge(last_days(history.window, LOCATION_DAYS)[0].start)]
+    check = table.index.get_level_values("check_pk")
+    round_robin = check.isin(round_robin_checks(trailing))
+    comparable = trailing[~trailing["check_pk"].isin(check[round_robin])]
+    floor = flake_floor(table["flake_events"], table["n"], thresholds)
+    retried = trailing.loc[trailing["attempts"].gt(0), "check_pk"]
+    earlier = before.table.reindex(table.index)
+    both_flaky = table["state"].eq(FLAKY) & earlier["state"].eq(FLAKY)
+    response = history.response.reindex(table.index).add_prefix("response_")
+    return table.join([compare_locations(comparable, events, thresholds), response]).assign(
+        round_robin=round_robin,
+        retries_seen=check.isin(retried),
+        flake_floor_rate=floor,
+        flake_rank=_ranks(table.assign(floor=floor), thresholds),
+        state_since_at=table["state_since_at"].mask(both_flaky, earlier["state_since_at"]),
+        state_before=earlier["state"].astype(object),
+        n_before=earlier["n"].fillna(0).astype("int64"),
+        failed_before=earlier["failed"].fillna(0).astype("int64"),
+        flake_events_before=earlier["flake_events"].fillna(0).astype("int64"),
+    )
+
+
+def _ranks(table: pd.DataFrame, thresholds: Thresholds) -> "pd.Series[float]":
+    """1 for the flakiest by `floor`, then by failures; what is equal shares a rank.
+
+    NaN below `min_runs`, and without any event.
+    """
+    ranked = table[table["n"].ge(thresholds.min_runs) & table["flake_events"].gt(0)]
+    order = ranked.sort_values(["floor", "failed"], ascending=False, kind="stable")
+    new = order[["floor", "failed"]].ne(order[["floor", "failed"]].shift()).any(axis=1)
+    place = pd.Series(range(1, len(order) + 1), index=order.index, dtype="float64")
+    return place.where(new).ffill().reindex(table.index)
+
+
+def round_robin_checks(results: pd.DataFrame) -> "pd.Index[int]":
+    """Checks whose every session ran at one location, and that moved between locations more than once."""
+    ran = results[results["outcome"].ne(MISSING)].sort_values("check_pk", kind="stable")
+    alone = ~ran.duplicated("position", keep=False)
+    same_check = ran["check_pk"].eq(ran["check_pk"].shift())
+    moved = same_check & ran["run_location_pk"].ne(ran["run_location_pk"].shift())
+    by_check = pd.DataFrame({"check_pk": ran["check_pk"], "alone": alone, "moved": moved}).groupby("check_pk")
+    checks = by_check.agg(alone=("alone", "all"), moved=("moved", "sum"))
+    return checks.index[checks["alone"] & checks["moved"].ge(_LEAST_MOVES)]

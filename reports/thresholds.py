@@ -1,0 +1,53 @@
+"""Every threshold of the reports: the limits at which a figure becomes a word, with the defaults that were measured.
+
+The configuration's table `[thresholds]` sets them; the report and its manifest print them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Counts are whole numbers, shares lie between 0 and 1."""
+
+    min_runs: int = 20
+    """Below this many rated runs nothing is ranked, no adjective is given and the page shows no p95."""
+    isolated_sessions: int = 2
+    """A run of failures of at most this many sessions that recovered is isolated, a longer one sustained."""
+    gap_intervals: int = 3
+    """A silence longer than this many usual intervals and than `gap_hours` cuts a sequence."""
+    gap_hours: int = 24
+    broken_in_a_row: int = 3
+    """Broken: this many of the newest results failed in a row ..."""
+    broken_failures: int = 6
+    """... or this many of the newest `broken_results`."""
+    broken_results: int = 10
+    flaky_events: int = 2
+    """Flaky: at least this many flake events and at least `flaky_rate`."""
+    flaky_rate: float = 0.01
+    fleet_share: float = 0.80
+    """A firing of which this share of the checks failed is a fleet event."""
+    location_share: float = 0.50
+    """A run location at which this share of a firing's checks failed is a location event."""
+    event_checks: int = 4
+    """Neither is called an event with fewer checks."""
+    location_onsets: int = 3
+    """The location test is made from this many unshared onsets on."""
+    false_discovery_rate: float = 0.05
+    """The share of wrong ones that is accepted among all differences announced (Benjamini-Hochberg)."""
+    ranking_pairs: int = 30
+    """With fewer pairs the ranking has no common distribution to learn from and falls back to Wilson's lower bound."""
+    level_change: float = 0.10
+    """A smaller change of timeElapsed is not announced, however certain it is."""
+    level_day_sessions: int = 3
+    """A day with fewer measured sessions has no level."""
+    level_week_days: int = 5
+    """A week with fewer day levels has no level."""
+    pooled_checks: int = 10
+    """With fewer checks each one's own variance is used, without learning from the others."""
+    censored_share: float = 0.05
+    """A trend is marked as censored when the share of sessions left out of it moved by more than this."""
+
+
+DEFAULTS: Final = Thresholds()

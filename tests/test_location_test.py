@@ -1,0 +1,98 @@
+"""Is a location worse than its siblings: what counts as an onset, and how certain it is."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+
+from reports.events import find_events
+from reports.location_test import adjusted, compare_locations, upper_tails
+from tests.framing import NO_EVENTS, results, sessions
+
+
+def onsets(*lines: str) -> list[tuple[int, int]]:
+    """(unshared onsets, those here) of each location of one check."""
+    found = compare_locations(results(dict(enumerate(lines, start=1))), NO_EVENTS)
+    return list(zip(found["onsets"].tolist(), found["onsets_here"].tolist(), strict=True))
+
+
+def test_an_outage_of_one_location_counts_once_when_it_begins() -> None:
+    """While it lasts the location is not at risk."""
+    assert onsets(".FFFF..", ".......", ".......") == [(1, 1), (1, 0), (1, 0)]
+
+
+def test_what_all_locations_share_says_nothing_about_one() -> None:
+    """0 < k < m is wanted."""
+    assert onsets(".FF.", ".FF.") == [(0, 0), (0, 0)]
+
+
+def test_a_failed_try_counts_as_a_failure_of_the_first_try() -> None:
+    """Whatever became of it."""
+    assert onsets("..r..", ".....") == [(1, 1), (1, 0)]
+
+
+def test_a_void_or_missing_result_is_not_at_risk_and_breaks_nothing() -> None:
+    """The failure before it still is the one before."""
+    assert onsets(".Fv-F.", "......") == [(1, 1), (1, 0)]
+
+
+def test_a_location_that_is_worse_is_told_with_its_numbers() -> None:
+    """Six of six unshared failures among three locations: 2 expected, (1/3)^6."""
+    found = compare_locations(results({1: ".F" * 6 + ".", 2: "." * 13, 3: "." * 13}), NO_EVENTS)
+
+    first = found.iloc[0]
+    assert (first["onsets"], first["onsets_here"], first["onsets_expected"]) == (6, 6, pytest.approx(2))
+    assert first["onsets_p_value"] == pytest.approx(3**-6)
+    assert found["worse"].tolist() == [True, False, False]
+
+
+def test_two_onsets_are_too_few_to_compare() -> None:
+    """The chance is known, no pair is tested."""
+    found = compare_locations(results({n: ".F.F." if n == 1 else "....." for n in range(1, 30)}), NO_EVENTS)
+
+    assert found["onsets_p_value"].iloc[0] == pytest.approx(29**-2)
+    assert found["onsets_q_value"].isna().all()
+    assert not found["worse"].any()
+
+
+def test_failures_that_many_checks_shared_at_a_location_are_left_out() -> None:
+    """The location had an event; no check is to blame."""
+    checks = [{1: ".F.F.F.F.", 2: ".........", 3: "........."} for _ in range(5)]
+    found = results(*checks, fired=True)
+
+    table = compare_locations(found, find_events(sessions(found), found))
+
+    assert table["onsets"].eq(0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=9), st.data())
+def test_the_tail_is_that_of_counting_every_outcome(chances: list[float], data: st.DataObject) -> None:
+    """2^n outcomes, each with its chance."""
+    hits = data.draw(st.integers(0, len(chances)))
+
+    (tail,) = upper_tails([np.array(chances)], [hits])
+
+    every = itertools.product([0, 1], repeat=len(chances))
+    outcomes = (
+        math.prod(p if hit else 1 - p for p, hit in zip(chances, one, strict=True)) for one in every if sum(one) >= hits
+    )
+    assert tail == pytest.approx(sum(outcomes), rel=1e-9)
+
+
+def test_a_tiny_tail_keeps_its_digits() -> None:
+    """1 minus nearly everything would be 0."""
+    assert upper_tails([np.full(40, 0.1)], [40]) == pytest.approx([1e-40], rel=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_adjusted_p_values_agree_with_statsmodels(p_values: list[float]) -> None:
+    """An oracle of its own make."""
+    expected = multipletests(p_values, method="fdr_bh")[1]
+
+    assert adjusted(pd.Series(p_values)).to_numpy() == pytest.approx(expected, abs=1e-12)
