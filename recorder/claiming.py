@@ -1,6 +1,7 @@
 """Decides which due fire may leave: lateness and overlap are judged again, then its intent is written."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -10,13 +11,24 @@ from sqlalchemy.orm import Session
 from recorder import ledger
 from recorder.ledger import ClaimedFire, DueFire, Reason
 from recorder.materialising import PlannedSchedule
+from recorder.schedule import jitter_for
+from recorder.schedule_store import lock_schedule
 
 JUDGE_BATCH: Final = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A fire that may leave now, its schedule, and until when another try may leave if this one is not acted on."""
+
+    fire: ClaimedFire
+    plan: PlannedSchedule
+    retry_until: datetime
+
+
 def claim_next(
     db: Session, plans: Mapping[int, PlannedSchedule], *, owner: UUID, now: datetime
-) -> tuple[bool, tuple[ClaimedFire, PlannedSchedule] | None]:
+) -> tuple[bool, Claim | None]:
     """Judge the oldest due fires again and write the intent of the first that may leave.
 
     Returns whether any was found, and the claimed one. One at a time: an intent that waits behind another is late.
@@ -28,7 +40,7 @@ def claim_next(
         if verdict is not None:
             ledger.close_due(db, fire, state=verdict[0], reason=verdict[1], now=now)
         elif intent := ledger.write_intent(db, fire, owner=owner, body=plan.target.request_body(), now=now):
-            return True, (intent, plan)
+            return True, Claim(intent, plan, _retry_until(fire, plan, now))
     return bool(due), None
 
 
@@ -44,9 +56,26 @@ def _judge(db: Session, fire: DueFire, plan: PlannedSchedule, now: datetime) -> 
     """Why this fire must not be sent after all; None when it may."""
     if plan.misfire == "run_once" and ledger.has_newer_due(db, fire, now=now):
         return "skipped", Reason.COALESCED
-    is_late = now - max(fire.scheduled_for, fire.not_before) > plan.misfire_grace
-    if is_late and (plan.misfire == "skip" or fire.attempt > 0):
+    if fire.attempt > 0 and now > _retry_until(fire, plan, now):
         return "missed", fire.last_trouble or Reason.LATE_AFTER_GRACE
-    if plan.overlap == "skip" and ledger.is_overlapped(db, fire):
-        return "skipped", Reason.OVERLAP
+    if fire.attempt == 0 and plan.misfire == "skip" and now > _grace_ends(fire, plan):
+        return "missed", Reason.LATE_AFTER_GRACE
+    if plan.overlap == "skip":
+        lock_schedule(db, fire.schedule_pk)  # another daemon may be claiming another fire of it in this very moment
+        if ledger.is_overlapped(db, fire):
+            return "skipped", Reason.OVERLAP
     return None
+
+
+def _retry_until(fire: DueFire, plan: PlannedSchedule, now: datetime) -> datetime:
+    """Until when a try that was not acted on may be repeated: as long as the fire is in time.
+
+    A fire that ran late from the beginning, as the newest one after an absence does, has its grace from the first try.
+    """
+    begun, in_time_until = fire.first_intent_at or now, _grace_ends(fire, plan)
+    return in_time_until if begun <= in_time_until else begun + plan.misfire_grace
+
+
+def _grace_ends(fire: DueFire, plan: PlannedSchedule) -> datetime:
+    """Until when a fire is in time; its jitter is no lateness, the pauses between its tries are."""
+    return fire.scheduled_for + jitter_for(plan.name, fire.scheduled_for, plan.jitter) + plan.misfire_grace

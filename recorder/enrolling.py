@@ -1,15 +1,21 @@
 """Takes schedules into the ledger beside other daemons: all of them must have been told the same."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from recorder import schedule_store
+from recorder import ledger, schedule_store
 from recorder.errors import ConfigError, Problem
+from recorder.ledger import Reason
+from recorder.materialising import ended_instants
 from recorder.roster import Colleague, colleagues
-from recorder.schedule_store import Definition, ScheduleRow
+from recorder.schedule_store import Definition, KnownSchedule, ScheduleRow
+from recorder.settings import cadence_in
+
+CLOCKS_AGREE: Final = timedelta(seconds=2)
 
 
 def enrol_together(
@@ -17,14 +23,40 @@ def enrol_together(
 ) -> dict[str, ScheduleRow]:
     """Enrol the schedules; alone this replaces what was known, beside others it must agree with it.
 
+    What is new about a schedule holds from now on: instants before it belong to what was known, and end unsent.
     Raises ConfigError naming every schedule about which another living daemon was told something else.
     """
+    known = schedule_store.known_schedules(db)
     others = colleagues(db, owner=owner, now=now)
     if others:
-        problems = _disagreements(schedule_store.stored_definitions(db), definitions, others)
+        stored = {name: one.definition for name, one in known.items() if not one.is_removed}
+        problems = _disagreements(stored, definitions, others)
         if problems:
             raise ConfigError(problems)
+    for name, definition in definitions.items():
+        if name in known:
+            _end_the_past(db, known[name], definition, now)
     return schedule_store.enrol_schedules(db, definitions, now=now)
+
+
+def is_ahead(row: ScheduleRow, now: datetime) -> bool:
+    """Whether the ledger has come further than the clock, which was wrong then or is now."""
+    return row.cursor > now + CLOCKS_AGREE
+
+
+def _end_the_past(db: Session, known: KnownSchedule, definition: Definition, now: datetime) -> None:
+    """Let nothing that was due by another cadence, or in a pause, be sent by the new definition."""
+    row, was = known.row, cadence_in(known.definition)
+    if is_ahead(row, now):
+        schedule_store.move_cursor(db, row.pk, now)  # instants that have a row are not written again
+    if definition.paused and not row.paused:
+        ledger.skip_due(db, row.pk, Reason.PAUSED, now=now)
+    is_other = known.is_removed or was != cadence_in(definition.text)
+    if row.cursor >= now or not (is_other or (row.paused and not definition.paused)):
+        return
+    reason = Reason.PAUSED if row.paused and not known.is_removed else Reason.CONFIG_REMOVED
+    ended = [] if was is None else ended_instants(was, row.cursor, now, state="skipped", reason=reason)
+    ledger.insert_instants(db, row.pk, ended, cursor=now)
 
 
 def _disagreements(stored: Mapping[str, str], mine: Mapping[str, Definition], others: list[Colleague]) -> list[Problem]:

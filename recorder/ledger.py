@@ -15,10 +15,11 @@ from enum import StrEnum
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, and_, exists, func, insert, or_, select, update
+from sqlalchemy import CursorResult, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from recorder.bulk import among
+from recorder.dimensions import table_of, upserting
 from recorder.models import CheckSession, Fire, Schedule
 
 GAP_LIMIT: Final = 10_000
@@ -86,6 +87,8 @@ class DueFire:
     attempt: int
     last_trouble: Reason | None
     """Why an earlier attempt came back without having been acted on."""
+    first_intent_at: datetime | None
+    """When it was first tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,10 @@ class ClaimedFire:
 
 
 def insert_instants(db: Session, schedule_pk: int, instants: Sequence[Instant], *, cursor: datetime) -> None:
-    """Write one fire for each instant and move the cursor; the caller holds the schedule's lock."""
+    """Write one fire for each instant that has none yet and move the cursor; the caller holds the schedule's lock.
+
+    An instant has one already when the clock was wrong once, ran ahead and was set back.
+    """
     rows = [
         {
             "schedule_pk": schedule_pk,
@@ -116,8 +122,10 @@ def insert_instants(db: Session, schedule_pk: int, instants: Sequence[Instant], 
         }
         for instant in instants
     ]
+    fires = table_of(Fire)
+    fresh = upserting(db, fires).on_conflict_do_nothing(index_elements=[fires.c.schedule_pk, fires.c.scheduled_for])
     for start in range(0, len(rows), _INSERT_BATCH):
-        db.execute(insert(Fire.__table__), rows[start : start + _INSERT_BATCH])  # type: ignore[arg-type]
+        db.execute(fresh, rows[start : start + _INSERT_BATCH])
     db.execute(update(Schedule).where(Schedule.pk == schedule_pk).values(cursor=cursor))
 
 
@@ -132,7 +140,15 @@ def has_due(db: Session, schedule_pks: Sequence[int], *, now: datetime) -> bool:
 def lock_due_fires(db: Session, schedule_pks: Sequence[int], *, now: datetime, limit: int) -> list[DueFire]:
     """Up to `limit` fires of these schedules that may be sent now, oldest first, without rows another daemon holds."""
     rows = db.execute(
-        select(Fire.pk, Fire.schedule_pk, Fire.scheduled_for, Fire.not_before, Fire.attempt, Fire.reason)
+        select(
+            Fire.pk,
+            Fire.schedule_pk,
+            Fire.scheduled_for,
+            Fire.not_before,
+            Fire.attempt,
+            Fire.reason,
+            Fire.first_intent_at,
+        )
         .where(Fire.state == "due", Fire.not_before <= now, among(db, Fire.__table__.c.schedule_pk, schedule_pks))
         .order_by(Fire.scheduled_for, Fire.pk)
         .limit(limit)
@@ -146,6 +162,7 @@ def lock_due_fires(db: Session, schedule_pks: Sequence[int], *, now: datetime, l
             row.not_before,
             row.attempt,
             Reason(row.reason) if row.reason else None,
+            row.first_intent_at,
         )
         for row in rows
     ]
@@ -183,6 +200,7 @@ def write_intent(db: Session, fire: DueFire, *, owner: UUID, body: bytes, now: d
         owner=owner,
         attempt=fire.attempt + 1,
         reason=None,
+        first_intent_at=fire.first_intent_at or now,
         intent_at=now,
         request_body=body.decode(),
         request_sha256=hashlib.sha256(body).hexdigest(),

@@ -50,25 +50,41 @@ def materialise(schedule_pk: int, plan: PlannedSchedule, now: datetime, why_late
     return now
 
 
-def _instants(row: ScheduleRow, plan: PlannedSchedule, now: datetime, why_late: Reason) -> list[Instant]:
-    count, _ = count_due_between(plan.cadence, row.cursor, now)
-    instants: list[Instant] = []
-    after = row.cursor
+def ended_instants(cadence: Cadence, after: datetime, until: datetime, *, state: str, reason: Reason) -> list[Instant]:
+    """The instants in (after, until] as rows that end unsent; beyond the limit one gap row stands for all."""
+    count, last = count_due_between(cadence, after, until)
     if count > ledger.GAP_LIMIT:
-        first = next_due(plan.cadence, row.cursor)
-        after = _instant_before_newest(plan.cadence, row.cursor, now)
-        state, reason = ("missed", why_late) if plan.misfire == "skip" else ("skipped", Reason.COALESCED)
-        gap_count, _ = count_due_between(plan.cadence, row.cursor, after)
-        instants.append(Instant(first, first, state, reason, gap_until=after, gap_count=gap_count))
-    due = due_between(plan.cadence, after, now, limit=ledger.GAP_LIMIT)
+        first = next_due(cadence, after)
+        return [Instant(first, first, state, reason, gap_until=last, gap_count=count)]
+    return [Instant(at, at, state, reason) for at in due_between(cadence, after, until, limit=ledger.GAP_LIMIT)]
+
+
+def _instants(row: ScheduleRow, plan: PlannedSchedule, now: datetime, why_late: Reason) -> list[Instant]:
     if row.paused:
-        return instants + [Instant(at, at, "skipped", Reason.PAUSED) for at in due]
-    return instants + [
+        return ended_instants(plan.cadence, row.cursor, now, state="skipped", reason=Reason.PAUSED)
+    state, reason = ("missed", why_late) if plan.misfire == "skip" else ("skipped", Reason.COALESCED)
+    after = _end_of_gap(plan, row.cursor, now)
+    due = due_between(plan.cadence, after, now, limit=ledger.GAP_LIMIT)
+    return ended_instants(plan.cadence, row.cursor, after, state=state, reason=reason) + [
         Instant(at, at + jitter_for(plan.name, at, plan.jitter), state, reason)
         for at, state, reason in misfire_plan(
             due, now=now, grace=plan.misfire_grace, policy=plan.misfire, why_late=why_late
         )
     ]
+
+
+def _end_of_gap(plan: PlannedSchedule, cursor: datetime, now: datetime) -> datetime:
+    """Up to where the instants after `cursor` are too many to be judged one by one; `cursor` when they are not.
+
+    What is still inside its grace is no part of a gap; where only the newest instant is to run, all others are.
+    """
+    if count_due_between(plan.cadence, cursor, now)[0] <= ledger.GAP_LIMIT:
+        return cursor
+    in_time_alone = now - plan.misfire_grace - timedelta(milliseconds=1)
+    are_few = count_due_between(plan.cadence, max(cursor, in_time_alone), now)[0] <= ledger.GAP_LIMIT
+    if plan.misfire == "skip" and are_few:
+        return in_time_alone
+    return _instant_before_newest(plan.cadence, cursor, now)
 
 
 def _instant_before_newest(cadence: Cadence, after: datetime, until: datetime) -> datetime:

@@ -96,6 +96,7 @@ class Fire(Base):
     reason: Mapped[str | None]
     owner: Mapped[UUID | None]
     attempt: Mapped[int] = mapped_column(default=0)
+    first_intent_at: Mapped[datetime | None]  # of the first try; the grace of a late fire counts from here
     intent_at: Mapped[datetime | None]
     outcome_at: Mapped[datetime | None]
     http_status: Mapped[int | None]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from recorder.ledger import Reason, skip_due
@@ -32,6 +32,15 @@ class ScheduleRow:
     paused: bool
 
 
+@dataclass(frozen=True, slots=True)
+class KnownSchedule:
+    """A schedule as it was written down: its row, its canonical JSON, and whether it has left the configuration."""
+
+    row: ScheduleRow
+    definition: str
+    is_removed: bool
+
+
 def enrol_schedules(db: Session, definitions: Mapping[str, Definition], *, now: datetime) -> dict[str, ScheduleRow]:
     """Make the table say what the configuration says; the rows of `definitions` by name.
 
@@ -49,10 +58,15 @@ def enrol_schedules(db: Session, definitions: Mapping[str, Definition], *, now: 
     return {name: _schedule_row(rows[name]) for name in definitions}
 
 
-def stored_definitions(db: Session) -> dict[str, str]:
-    """The canonical JSON of every schedule that is at work, by name."""
-    found = db.execute(select(Schedule.name, Schedule.definition).where(Schedule.removed_at.is_(None)))
-    return dict(found.all())
+def known_schedules(db: Session) -> dict[str, KnownSchedule]:
+    """Every schedule that ever was, by name; their rows are held until the transaction ends."""
+    rows = db.scalars(select(Schedule).order_by(Schedule.pk).with_for_update())
+    return {row.name: KnownSchedule(_schedule_row(row), row.definition, row.removed_at is not None) for row in rows}
+
+
+def move_cursor(db: Session, schedule_pk: int, cursor: datetime) -> None:
+    """Say up to where a schedule has become fires."""
+    db.execute(update(Schedule).where(Schedule.pk == schedule_pk).values(cursor=cursor))
 
 
 def enrol_schedule(db: Session, name: str, definition: Definition, *, now: datetime) -> ScheduleRow:

@@ -35,8 +35,8 @@ from recorder.config_fields import (
     WholeNumber,
     Zone,
 )
-from recorder.durations import format_duration
-from recorder.schedule import Cadence, parse_cron, shortest_gap
+from recorder.durations import format_duration, parse_duration
+from recorder.schedule import Cadence, parse_cadence, parse_cron, shortest_gap
 
 
 class _Frozen(BaseModel):
@@ -221,6 +221,16 @@ def definition(schedule: ScheduleSettings) -> str:
     return json.dumps(
         schedule.model_dump(), default=_as_json, sort_keys=True, ensure_ascii=False, separators=(",", ":")
     )
+
+
+def cadence_in(definition: str) -> Cadence | None:
+    """The cadence of a schedule's canonical JSON; None when another version of the recorder wrote it otherwise."""
+    try:
+        written = json.loads(definition)
+        every = None if written["every"] is None else parse_duration(written["every"])
+        return parse_cadence(cron=written["cron"], every=every, timezone=written["timezone"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _as_json(value: Any) -> str:

@@ -25,7 +25,7 @@ from recorder.circuit import Circuit
 from recorder.claiming import claim_next, skip_due_fires
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
-from recorder.enrolling import enrol_together
+from recorder.enrolling import enrol_together, is_ahead
 from recorder.errors import (
     ChecklyError,
     DatabaseError,
@@ -90,10 +90,15 @@ class Triggering:
 
         Raises ConfigError, and changes nothing, when another daemon at work on this database was told otherwise.
         """
-        before = transact(self._engine, schedule_store.stored_definitions)
+        self.materialise()  # what is due by now is due by what was known
+        before = transact(self._engine, schedule_store.known_schedules)
         rows = transact(self._engine, lambda db: enrol_together(db, definitions, owner=self._owner, now=self._now()))
-        for name in sorted(before.keys() - rows.keys()):
-            log.warning("schedule left the configuration, what was due for it is skipped", schedule=name)
+        for name, known in before.items():
+            if name not in rows and not known.is_removed:
+                log.warning("schedule left the configuration, what was due for it is skipped", schedule=name)
+            elif is_ahead(known.row, self._now()):
+                why = "the ledger was ahead of the clock: a clock is or was wrong; what has run is not run again"
+                log.warning(why, schedule=name, ledger=known.row.cursor.isoformat())
         plans = {rows[name].pk: plan for name, plan in schedules.items()}
         cursors = {row.pk: row.cursor for row in rows.values()}
         # before the plans: senders may be at work
@@ -146,7 +151,7 @@ class Triggering:
                 ledger.open_intent, owner=self._owner, origin=origin, body=body, now=now, schedule_pk=schedule_pk
             )
             fire = transact(self._engine, intent)
-            return self._post(client, fire, target, claimed_at=claimed_at, follow=follow, may_return=False)
+            return self._post(client, fire, target, claimed_at=claimed_at, follow=follow, retry_until=None)
 
     def replay_spool(self, *, older_than: timedelta = timedelta(0)) -> int:
         """Write the answers that were received and could not be committed; how many there were.
@@ -209,14 +214,14 @@ class Triggering:
                 self._budget.give_back()
                 self._circuit.give_back()
                 return _Step(found=found)
-            fire, plan = claimed
+            plan = claimed.plan
             sent = self._post(
                 client,
-                fire,
+                claimed.fire,
                 plan.target,
                 claimed_at=claimed_at,
                 follow=plan.follow,
-                may_return=True,
+                retry_until=claimed.retry_until,
             )
         log.info(
             "fire",
@@ -238,7 +243,7 @@ class Triggering:
         *,
         claimed_at: float,
         follow: Follow,
-        may_return: bool,
+        retry_until: datetime | None,
     ) -> Sent:
         """Send the one request of this intent, unless the machine slept since `claimed_at` (monotonic seconds)."""
         if self._monotonic() - claimed_at > STALL_LIMIT_S:
@@ -250,7 +255,7 @@ class Triggering:
             return self._settle(fire, "ambiguous", error.reason, error=error, raw=error.body)
         except (NotSent, TryLater) as error:
             self._circuit.heed(error)
-            return self._not_acted_on(fire, error, may_return=may_return)
+            return self._not_acted_on(fire, error, retry_until=retry_until)
         except Refused as error:
             self._circuit.heed(error)
             return self._settle(fire, "rejected", error.reason, error=error)
@@ -274,16 +279,16 @@ class Triggering:
             log.error("answer not spooled", fire=answer.fire_pk, error=str(error))  # noqa: TRY400 - one line, no traceback
             return None
 
-    def _not_acted_on(self, fire: ClaimedFire, error: NotSent | TryLater, *, may_return: bool) -> Sent:
-        """Nothing was started: due again while its grace lasts, or missed when nobody waits for a second try."""
+    def _not_acted_on(self, fire: ClaimedFire, error: NotSent | TryLater, *, retry_until: datetime | None) -> Sent:
+        """Nothing was started: due again while its grace lasts, or missed when it is over or nobody waits for it."""
         reason = Reason.NETWORK if isinstance(error, NotSent) else Reason.RATE_LIMITED
         wait = RESEND_AFTER
         if isinstance(error, TryLater):
-            wait = RESEND_AFTER if error.retry_after_s is None else timedelta(seconds=error.retry_after_s)
+            wait = max(RESEND_AFTER, timedelta(seconds=error.retry_after_s or 0.0))
             self._budget.heed(error)
-        if not may_return:
-            return self._settle(fire, "missed", reason, error=error)
         not_before = self._now() + wait
+        if retry_until is None or not_before > retry_until:
+            return self._settle(fire, "missed", reason, error=error)
         transact(self._engine, lambda db: ledger.return_fire(db, fire, not_before=not_before, reason=reason))
         return Sent(fire.pk, "due", reason, error=error)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -77,6 +77,16 @@ class Harness:
     def restart(self) -> "Harness":
         """A new process on the same database: a new owner that has enrolled the same configuration."""
         return _start(self.engine, self.checkly, self.clock, self.parts.settings, self.parts.settings.database.spool)
+
+    def restart_with(self, configuration: str, folder: Path) -> "Harness":
+        """A new process that has been told otherwise."""
+        settings = _settings(configuration, self.checkly, folder)
+        return _start(self.engine, self.checkly, self.clock, settings, self.parts.settings.database.spool)
+
+    def tell(self, configuration: str, folder: Path) -> None:
+        """Let this process take a new configuration, as after SIGHUP."""
+        parts = replace(self.parts, settings=_settings(configuration, self.checkly, folder))
+        self.triggering.enrol(parts.plans(), parts.definitions())
 
     @contextmanager
     def walking_clock(self, pace: float = 100.0) -> Iterator[None]:

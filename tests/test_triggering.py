@@ -151,6 +151,51 @@ def test_a_trigger_that_could_not_connect_is_tried_again_and_missed_after_its_gr
     assert gone.fires() == ["missed: network"]
 
 
+@pytest.mark.parametrize("misfire", ["skip", "run_once"])
+def test_a_wish_to_wait_beyond_the_grace_is_a_miss_at_once(engine: Engine, tmp_path: Path, misfire: str) -> None:
+    """An hour's Retry-After would otherwise run a check an hour late, and be due all the while."""
+    with harness(engine, tmp_path, schedule(more=f'misfire = "{misfire}"')) as recorder:
+        limited = Fault(kind=FaultKind.STATUS, route="trigger", status=429, retry_after="3600", count=None)
+        recorder.checkly.inject(limited)
+        recorder.clock.advance(minutes=10)
+
+        recorder.triggering.work()
+
+        assert recorder.fires() == ["missed: rate_limited"]
+        assert recorder.triggers_received() == 1
+
+
+@pytest.mark.parametrize("retry_after", ["0", "1", None])
+def test_tries_are_apart_and_end_with_the_grace(engine: Engine, tmp_path: Path, retry_after: str | None) -> None:
+    """Each is refused at once: a server that says "now" is not asked a hundred times a minute."""
+    with harness(engine, tmp_path, schedule(more='misfire_grace = "60s"')) as recorder:
+        limited = Fault(kind=FaultKind.STATUS, route="trigger", status=429, retry_after=retry_after, count=None)
+        recorder.checkly.inject(limited)
+        recorder.clock.advance(minutes=10)
+        for _ in range(90):
+            recorder.triggering.work()
+            recorder.clock.advance(seconds=1)
+
+        assert recorder.fires() == ["missed: rate_limited"]
+        assert 2 <= recorder.triggers_received() <= 13
+
+
+def test_a_fire_that_runs_late_after_an_absence_has_its_grace_from_its_first_try(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """A machine that has just started may have no network for its first seconds."""
+    with harness(engine, tmp_path) as recorder:
+        recorder.clock.advance(hours=3, minutes=8)
+        recorder.checkly.inject(Fault(kind=FaultKind.STATUS, route="trigger", status=429, count=1))
+        late = recorder.restart()
+        late.triggering.work()
+        first = late.fires()[-1]
+        late.clock.advance(seconds=6)
+        late.triggering.work()
+
+        assert (first, late.fires()[-1]) == ("due: rate_limited", "triggered")
+
+
 def test_a_machine_that_slept_between_intent_and_request_sends_nothing(recorder: Harness) -> None:
     recorder.clock.advance(minutes=10)
     recorder.clock.slept_s = 6.0

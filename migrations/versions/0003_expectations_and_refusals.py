@@ -1,4 +1,4 @@
-"""When an open session is expected to end; what Checkly refuses a daemon, for `recorder status`.
+"""When an open session is expected to end, when a fire was first tried; what Checkly refuses a daemon.
 
 Revision: 0003, after: 0002
 """
@@ -20,6 +20,7 @@ MOMENT: Final = postgresql.TIMESTAMP(timezone=True, precision=3).with_variant(sa
 
 def upgrade() -> None:
     op.add_column("check_sessions", sa.Column("expected_at", MOMENT, nullable=True))
+    op.add_column("fires", sa.Column("first_intent_at", MOMENT, nullable=True))
     op.add_column("daemons", sa.Column("refused_since", MOMENT, nullable=True))
     op.add_column("daemons", sa.Column("refused_why", sa.Text(), nullable=True))
 
@@ -27,4 +28,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("daemons", "refused_why")
     op.drop_column("daemons", "refused_since")
+    op.drop_column("fires", "first_intent_at")
     op.drop_column("check_sessions", "expected_at")
