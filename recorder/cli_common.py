@@ -1,6 +1,8 @@
 """What every verb shares: the options that name the configuration and the database, and what they lead to."""
 
+import getpass
 import os
+import socket
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from recorder.config import Settings
+    from reports.thresholds import Thresholds
 
 ConfigFile = Annotated[
     Path | None,
@@ -106,6 +109,22 @@ def set_up_logs(level: str, *, as_json: bool) -> None:
     if level.lower() not in logs.LEVELS:
         raise UsageError(f"--log-level {level} is unknown: choose from {', '.join(logs.LEVELS)}")
     logs.set_up(level, as_json=as_json)
+
+
+def thresholds_of(settings: "Settings") -> "Thresholds":
+    """The configured thresholds in the form that the reports take them."""
+    from reports.thresholds import Thresholds
+
+    return Thresholds(**settings.thresholds.model_dump())
+
+
+def whoami() -> str:
+    """Who decides something here, for the row that keeps it: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user without a name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
 
 
 def uuid_of(text: str, what: str) -> UUID:

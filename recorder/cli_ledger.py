@@ -1,13 +1,11 @@
 """Verbs about triggers whose answer was lost: reconcile, resolve."""
 
-import getpass
-import socket
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, set_up_logs
+from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, set_up_logs, whoami
 from recorder.errors import UsageError
 
 
@@ -56,6 +54,6 @@ def resolve(
 
     if ran is None:
         raise UsageError("say what became of it: --ran or --not-ran")
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    who = whoami()
     reconciling.resolve(Context(config, database).existing_engine, fire, ran=ran, who=who)
     say(f"fire {fire}: {'triggered' if ran else 'missed'}, decided by {who}")

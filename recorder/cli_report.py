@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl
+from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, thresholds_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from recorder.config import Settings
-    from reports.thresholds import Thresholds
+    from reports.report import Report
     from reports.windows import Window
 
 report_app = typer.Typer(
@@ -29,6 +29,17 @@ Folder = Annotated[
 ]
 Formats = Annotated[str, typer.Option("--format", metavar="FORMATS", help="html, csv, or both: html,csv.")]
 
+FailUnder = Annotated[
+    float | None,
+    typer.Option(
+        "--fail-under",
+        metavar="RATE",
+        min=0,
+        max=1,
+        help="Exit 1 when fewer of the rated sessions passed: 0.99. Excluded ones do not count; none is not a pass.",
+    ),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Register this verb."""
@@ -43,6 +54,7 @@ def weekly(
     timezone: Zone = None,
     out: Folder = None,
     formats: Formats = "html,csv",
+    fail_under: FailUnder = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
     database: DatabaseUrl = None,
@@ -53,7 +65,8 @@ def weekly(
 
     context = Context(config, database)
     zone = timezone or context.settings.reports.timezone
-    _write(context, week_window(week, timezone=zone, now=utc_now()), out, formats, as_json=as_json)
+    report = _write(context, week_window(week, timezone=zone, now=utc_now()), out, formats, as_json=as_json)
+    _judge(report, fail_under)
 
 
 @report_app.command("range")
@@ -65,6 +78,7 @@ def range_(
     timezone: Zone = None,
     out: Folder = None,
     formats: Formats = "html,csv",
+    fail_under: FailUnder = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
     database: DatabaseUrl = None,
@@ -74,7 +88,8 @@ def range_(
 
     context = Context(config, database)
     zone = timezone or context.settings.reports.timezone
-    _write(context, range_window(start, end, timezone=zone), out, formats, as_json=as_json)
+    report = _write(context, range_window(start, end, timezone=zone), out, formats, as_json=as_json)
+    _judge(report, fail_under)
 
 
 def write_weekly(engine: "Engine", settings: "Settings", *, week: str = "last") -> list[Path]:
@@ -88,14 +103,7 @@ def write_weekly(engine: "Engine", settings: "Settings", *, week: str = "last") 
     return write_report(report, settings.reports.directory / window.label)
 
 
-def thresholds_of(settings: "Settings") -> "Thresholds":
-    """The configured thresholds in the form that the reports take them."""
-    from reports.thresholds import Thresholds
-
-    return Thresholds(**settings.thresholds.model_dump())
-
-
-def _write(context: Context, window: "Window", out: Path | None, formats: str, *, as_json: bool) -> None:
+def _write(context: Context, window: "Window", out: Path | None, formats: str, *, as_json: bool) -> "Report":
     from recorder.screen import print_json, put, say
     from reports.weekly import build_report, summary, write_report
 
@@ -105,7 +113,22 @@ def _write(context: Context, window: "Window", out: Path | None, formats: str, *
     files = write_report(report, folder, formats=wanted)
     if as_json:
         print_json(summary(report, files))
-        return
+        return report
     for path in files:
         put(str(path))
     say(f"{window.label}: {len(files)} files in {folder}")
+    return report
+
+
+def _judge(report: "Report", fail_under: float | None) -> None:
+    """Leave with 1 when fewer sessions passed than asked for, or when nothing could be rated."""
+    from recorder.screen import say
+    from reports.wording import percent
+
+    rate = report.adjusted_pass_rate
+    if fail_under is None or (rate is not None and rate >= fail_under):
+        return
+    passed = "no session can be rated" if rate is None else f"{percent(rate)} of the sessions passed"
+    without = ", without the excluded ones" if len(report.exclusions) else ""
+    say(f"{report.window.label}: {passed}{without}; --fail-under asks for {percent(fail_under)}")
+    raise typer.Exit(1)

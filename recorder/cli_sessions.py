@@ -57,6 +57,7 @@ def run(
     if not once:
         leave_on_signals()
     from recorder import wiring
+    from recorder.cli_delivery import check_addresses, delivery_of
     from recorder.config import warnings_for
     from recorder.daemon import Daemon
     from recorder.screen import say
@@ -67,6 +68,8 @@ def run(
     access = wiring.checkly_access(settings)
     if once and not settings.schedules:
         raise UsageError("there is no schedule to run once: write one into recorder.toml (recorder init)")
+    if not once:
+        check_addresses(settings)
     for warning in warnings_for(settings):
         say(f"warning: {warning}")
     unknown = wiring.verify_access(access)
@@ -79,7 +82,7 @@ def run(
         return
     daemon = Daemon(
         parts,
-        write_report=lambda current: _write_weekly(parts, current),
+        deliver_reports=delivery_of(parts),
         reload=lambda: Context(config, database).settings,
     )
     reload_on_signal(daemon.ask_to_reload)
@@ -194,21 +197,6 @@ def _run_once(parts: "Parts", *, fail: bool) -> None:
     if errors := [one.error for one in sent if one.error is not None]:
         raise typer.Exit(errors[0].exit_code)
     _leave(parts, found, fail=fail, awaited=True)
-
-
-def _write_weekly(parts: "Parts", settings: "Settings") -> None:
-    """The daemon's weekly report; a failure is said and does not stop the recording."""
-    import structlog
-
-    from recorder.cli_report import write_weekly
-    from recorder.errors import RecorderError
-
-    log = structlog.get_logger("recorder.reports")
-    try:
-        files = write_weekly(parts.engine, settings)
-        log.info("weekly report written", folder=str(files[0].parent))
-    except RecorderError as error:
-        log.error("the weekly report could not be written", error=str(error))  # noqa: TRY400 - one line
 
 
 def _follow(parts: "Parts", sessions: tuple[UUID, ...]) -> None:

@@ -29,6 +29,7 @@ from recorder.errors import ConfigError, Problem
 from recorder.settings import (
     ChecklySettings,
     DatabaseSettings,
+    DeliverySettings,
     FileSettings,
     ReportSettings,
     ScheduleSettings,
@@ -39,6 +40,7 @@ from recorder.settings import (
 __all__ = [
     "ChecklySettings",
     "DatabaseSettings",
+    "DeliverySettings",
     "ReportSettings",
     "ScheduleSettings",
     "Settings",

@@ -30,6 +30,8 @@ POSTGRES_URL: Final = re.compile(
     r"(?P<rest>(\S*@)?(\[[0-9a-f:.]+\]|[^\s/@?:\[\]]*)(:[0-9]{1,5})?([/?]\S*)?)",
     re.IGNORECASE,
 )
+FOLDER_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
+VARIABLE_NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"})
 """The Unicode categories of what cannot be seen: a text of these alone is empty to its reader."""
 UNWANTED: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -148,6 +150,29 @@ def check_path(value: Any) -> Any:
     return value
 
 
+def check_folder_name(name: str) -> str:
+    """A name that is a folder's too, and no name that a report's folder has."""
+    if not FOLDER_NAME.fullmatch(name) or name.lower() == "latest":
+        allowed = 'a letter, then letters, digits, - and _, but not "latest"'
+        raise ValueError(f"{quoted(name)} cannot be the name of its folder: write {allowed}")
+    return name
+
+
+def check_variable_name(name: str) -> str:
+    """The name of a variable of the environment."""
+    if not VARIABLE_NAME.fullmatch(name):
+        raise ValueError("must be the name of a variable, as TEAM_REPORT_URLS: the URLs themselves hold secrets")
+    return name
+
+
+def check_web_address(text: str) -> str:
+    """Where people find a folder on the web, with a slash at the end."""
+    parts = _split_url(text)
+    if parts is None or "@" in parts.netloc or "?" in text or "#" in text:
+        raise ValueError("must look like https://reports.example/checkly")
+    return text.rstrip("/") + "/"
+
+
 def check_ca_file(path: Path) -> Path:
     """A file that holds certificates."""
     try:
@@ -249,6 +274,10 @@ TagGroup: TypeAlias = Annotated[tuple[Tag, ...], BeforeValidator(check_tag_group
 TagGroups: TypeAlias = Annotated[tuple[TagGroup, ...], BeforeValidator(check_target_list)]
 Uuid: TypeAlias = Annotated[UUID, BeforeValidator(read_uuid)]
 CheckIds: TypeAlias = Annotated[tuple[Uuid, ...], BeforeValidator(check_target_list), AfterValidator(check_distinct)]
+DistinctIds: TypeAlias = Annotated[tuple[Uuid, ...], AfterValidator(check_distinct)]
+FolderName: TypeAlias = Annotated[str, AfterValidator(check_folder_name)]
+VariableName: TypeAlias = Annotated[str, AfterValidator(check_variable_name)]
+WebAddress: TypeAlias = Annotated[str, AfterValidator(check_web_address)]
 ApiKey: TypeAlias = Annotated[SecretStr, AfterValidator(check_api_key)]
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(check_base_url)]
 ProxyUrl: TypeAlias = Annotated[str, AfterValidator(check_proxy)]

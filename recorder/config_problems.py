@@ -10,6 +10,7 @@ from recorder.config_sources import Written
 from recorder.settings import (
     ChecklySettings,
     DatabaseSettings,
+    DeliverySettings,
     FileSettings,
     ReportSettings,
     ScheduleSettings,
@@ -23,8 +24,14 @@ SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
     "database": DatabaseSettings,
     "schedules": ScheduleSettings,
     "reports": ReportSettings,
+    "deliveries": DeliverySettings,
     "thresholds": ThresholdSettings,
 }
+NAMED: Final = {
+    "schedules": "a schedule keeps its history by its name",
+    "deliveries": "a delivery keeps its reports in a folder of its name",
+}
+"""The lists of tables whose elements have names, and why no two may have the same."""
 UNWRITTEN: Final = frozenset({"api_key"})
 """Settings that no file may hold: they are never suggested."""
 
@@ -39,17 +46,22 @@ def report_findings(error: ValidationError, written: Written) -> None:
 
 
 def report_duplicate_names(written: Written) -> None:
-    """Report each schedule whose name another has before it, whatever the case and the blanks."""
-    schedules = written.values.get("schedules")
+    """Report each schedule and delivery whose name another has before it, whatever the case and the blanks."""
+    for section, why in NAMED.items():
+        _report_duplicates(written, section, why)
+
+
+def _report_duplicates(written: Written, section: str, why: str) -> None:
+    tables = written.values.get(section)
     first: dict[str, str] = {}
-    for index, schedule in enumerate(schedules if isinstance(schedules, list) else []):
-        name = schedule.get("name") if isinstance(schedule, dict) else None
+    for index, table in enumerate(tables if isinstance(tables, list) else []):
+        name = table.get("name") if isinstance(table, dict) else None
         if not isinstance(name, str):
             continue
-        path = ("schedules", index, "name")
+        path = (section, index, "name")
         same = " ".join(name.split()).casefold()
         if same in first:
-            written.report(path, f"{quoted(name)} is taken by {first[same]}: a schedule keeps its history by its name")
+            written.report(path, f"{quoted(name)} is taken by {first[same]}: {why}")
         first.setdefault(same, written.place(path))
 
 
@@ -74,7 +86,7 @@ def _wanted(kind: str, path: KeyPath) -> str | None:
     if kind == "model_type":
         return f"a table (write {_header(str(path[0]))})"
     if kind == "tuple_type":
-        return "a list of tables (write [[schedules]], two brackets)" if path == ("schedules",) else "a list in [ ]"
+        return f"a list of tables (write {_header(str(path[0]))}, two brackets)" if len(path) == 1 else "a list in [ ]"
     return {
         "string_type": "a text in quotes",
         "path_type": "a text in quotes",
@@ -101,4 +113,4 @@ def _unknown_key(path: KeyPath) -> str:
 
 
 def _header(section: str) -> str:
-    return "[[schedules]]" if section == "schedules" else f"[{section}]"
+    return f"[[{section}]]" if section in NAMED else f"[{section}]"

@@ -94,10 +94,10 @@ class Written:
 
     def _key(self, path: KeyPath) -> str:
         """`checkly.api_version`, `schedules[1] "checkout" match_tags[0][1]`."""
-        if path[:1] != ("schedules",) or len(path) == 1:
+        if path[:1] not in {("schedules",), ("deliveries",)} or len(path) == 1:
             return _joined(path)
-        schedule = self.values["schedules"][path[1]]
-        name = schedule.get("name") if isinstance(schedule, dict) else None
+        table = self.values[str(path[0])][path[1]]
+        name = table.get("name") if isinstance(table, dict) else None
         label = quoted(name) if isinstance(name, str) else ""
         return " ".join(part for part in (_joined(path[:2]), label, _joined(path[2:])) if part)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Final
 
-from recorder.settings import ScheduleSettings, Settings
-from recorder.wording import quoted
+from recorder.settings import DeliverySettings, ScheduleSettings, Settings
+from recorder.wording import quoted, suggestion
 
 CHECKLY_LIMIT: Final = 600
 """Requests a minute that Checkly allows on most routes."""
@@ -33,6 +33,9 @@ def _warnings(settings: Settings) -> Iterator[str]:
     for schedule in settings.schedules:
         for sentence in (*_about_target(schedule), *_about_times(schedule), *_about_locations(schedule)):
             yield f"schedule {quoted(schedule.name)}: {sentence}"
+    for delivery in settings.deliveries:
+        for sentence in _about_schedules(delivery, [schedule.name for schedule in settings.schedules]):
+            yield f"delivery {quoted(delivery.name)}: {sentence}"
 
 
 def _about_target(schedule: ScheduleSettings) -> Iterator[str]:
@@ -59,3 +62,9 @@ def _about_locations(schedule: ScheduleSettings) -> Iterator[str]:
         close = get_close_matches(location, PUBLIC_LOCATIONS, n=1, cutoff=0.85)
         if close and location not in PUBLIC_LOCATIONS:
             yield f"expect_locations names {quoted(location)}, which is no public location; {quoted(close[0])} is one"
+
+
+def _about_schedules(delivery: DeliverySettings, known: list[str]) -> Iterator[str]:
+    for name in delivery.schedules:
+        if name not in known:
+            yield f"there is no schedule {quoted(name)}{suggestion(name, known)}"

@@ -11,12 +11,15 @@ from typing import Final
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.orm import Session
 
 from recorder import roster
 from recorder.clocks import ClockWatch, DatabaseClock
 from recorder.config import Settings
 from recorder.db import sqlite_flaw, transact
+from recorder.delivering import planned_deliveries
 from recorder.errors import ConfigError, DatabaseError, Problem, RecorderError
 from recorder.ledger import Reason
 from recorder.lock import lock_path, only_daemon
@@ -28,6 +31,10 @@ SENDERS: Final = 4
 """Triggers that may be under way at once; each takes up to 30 s when Checkly is slow."""
 SWEEP_S: Final = 5.0
 """How often senders look for due fires unasked: jitter that has passed, a second try, a wake-up lost to a suspend."""
+LOOK_FOR_REPORTS_S: Final = 300
+"""How often reports are looked for that are due and not written: missed in an absence, or failed."""
+REPORTS: Final = "reports"
+"""The executor that delivers reports, one at a time."""
 WATCH_S: Final = 1.0
 """How often the clocks are compared and signals are acted on."""
 SPOOL_REST: Final = timedelta(minutes=1)
@@ -44,11 +51,11 @@ class Daemon:
         self,
         parts: Parts,
         *,
-        write_report: Callable[[Settings], None] = lambda _: None,
+        deliver_reports: Callable[[Settings], None] = lambda _: None,
         reload: Callable[[], Settings] | None = None,
         stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
-        """`write_report` is called when the settings' weekly report is due; `reload` reads the configuration anew.
+        """`deliver_reports` writes the reports that are due, if any are; `reload` reads the configuration anew.
 
         A stop that takes longer than `stop_within_s` seconds ends the whole process, with exit code 0.
         """
@@ -56,14 +63,15 @@ class Daemon:
         self._parts = parts
         self._triggering = parts.triggering()
         self._tracker = parts.tracker()
-        self._write_report = write_report
+        self._deliver_reports = deliver_reports
         self._reload = reload
         self._wake = threading.Event()
         self._wants_reload = threading.Event()
         self._alone = lock_path(parts.engine) is not None
         self._jobs = ThreadPoolExecutor(2)
+        self._reports = ThreadPoolExecutor(1)
         self._scheduler = BackgroundScheduler(
-            executors={"default": self._jobs},
+            executors={"default": self._jobs, REPORTS: self._reports},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
@@ -114,14 +122,20 @@ class Daemon:
         )
 
     def _plan_wakes(self) -> None:
-        """One job for each schedule and one for the report; all they do is wake somebody."""
+        """One job for each schedule and each delivery of reports; all they do is wake somebody."""
         self._scheduler.remove_all_jobs()
         settings = self._parts.settings
         for schedule in settings.schedules:
             self._scheduler.add_job(self._wake.set, DueTrigger(schedule.cadence), name=schedule.name)
-        if settings.reports.cadence is not None:
-            weekly = DueTrigger(settings.reports.cadence)
-            self._scheduler.add_job(self._write_report, weekly, args=[settings], name="weekly report")
+        deliveries = planned_deliveries(settings)
+        for plan in deliveries:
+            self._wake_for_reports(DueTrigger(plan.cadence), name=plan.name)
+        if deliveries:  # those that were due in an absence are written at once
+            again = IntervalTrigger(seconds=LOOK_FOR_REPORTS_S)
+            self._wake_for_reports(again, name="look for reports", next_run_time=self._parts.wall())
+
+    def _wake_for_reports(self, trigger: BaseTrigger, **how: object) -> None:
+        self._scheduler.add_job(self._deliver_reports, trigger, args=[self._parts.settings], executor=REPORTS, **how)
 
     def _watch(self) -> None:
         """Until told to stop: compare the clocks, and take a new configuration when asked to."""
@@ -213,7 +227,8 @@ class Daemon:
         self._tracker.stop()
         try:
             transact(self._parts.engine, lambda db: roster.sign_out(db, owner=self._parts.owner, now=self._parts.now()))
-            self._jobs.shutdown(wait=True)  # a report being written; the interpreter would wait for it without end
+            for pool in (self._jobs, self._reports):
+                pool.shutdown(wait=True)  # a report being written; the interpreter would wait for it without end
         finally:
             last_resort.cancel()
         log.info("recorder stopped")

@@ -14,10 +14,11 @@ from uuid import UUID
 from sqlalchemy import Boolean, Connection, Engine, TextClause, bindparam, select, text
 from sqlalchemy.types import TypeEngine
 
+from recorder.columns import UtcDateTime
 from recorder.db import connect_to_sqlite, database_errors, describe
 from recorder.dimensions import table_of
 from recorder.errors import DatabaseError
-from recorder.models import CheckSession, UtcDateTime
+from recorder.models import CheckSession
 from recorder.roster import SILENT_FOR
 
 LISTED: Final = (
@@ -25,6 +26,11 @@ LISTED: Final = (
     *("run_locations", "origin", "check_session_id"),
 )
 """The columns of a list of sessions."""
+EXCLUSION_COLUMNS: Final = (
+    *("exclusion_id", "starts_at", "ends_at", "check_id", "check_name", "run_location", "reason"),
+    *("created_at", "created_by", "removed_at", "removed_by"),
+)
+"""The columns of a list of exclusions."""
 
 _READING_STEPS: Final = frozenset(
     {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -35,7 +41,7 @@ _READING_PRAGMAS: Final = frozenset(
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
 _TIMES: Final = (
     "started_at stopped_at result_started_at result_stopped_at recorded_at final_at next_poll_at abandoned_at "
-    "last_started_at last_due_at last_seen_at seen_at refused_since"
+    "last_started_at last_due_at last_seen_at seen_at refused_since starts_at ends_at created_at removed_at"
 ).split()
 _FLAGS: Final = ("has_attempts", "excluded", "paused")
 _TYPES: Final[Mapping[str, TypeEngine[Any]]] = MappingProxyType(
@@ -145,6 +151,16 @@ def list_sessions(engine: Engine, wanted: SessionFilter) -> list[dict[str, Any]]
         )
 
 
+def list_exclusions(engine: Engine, *, removed_too: bool) -> list[dict[str, Any]]:
+    """The exclusions that hold, or all there ever were, the oldest span first, as `exclusion_history` shows them."""
+    where = "" if removed_too else "WHERE removed_at IS NULL "
+    with reading(engine) as connection:
+        return _all(
+            connection,
+            f"SELECT {', '.join(EXCLUSION_COLUMNS)} FROM exclusion_history {where}ORDER BY starts_at, exclusion_id",
+        )
+
+
 def find_session(engine: Engine, session_id: UUID) -> dict[str, Any] | None:
     """One session with its results, or None when it is not recorded."""
     sessions = table_of(CheckSession)
@@ -213,7 +229,7 @@ def _allow(step: int, what: str | None, *_: str | None) -> int:
 
 
 def _timed(value: Any) -> Any:
-    """SQLite has no type for times: text in the form of `models.UtcDateTime` is one."""
+    """SQLite has no type for times: text in the form of `columns.UtcDateTime` is one."""
     if isinstance(value, str) and _TIME.fullmatch(value):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
     return value

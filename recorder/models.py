@@ -4,37 +4,28 @@ Every table has an integer key `pk`; a column `<thing>_pk` points at it. The ids
 on SQLite). People read the views (`views.py`), where keys are resolved and ids are hyphenated text.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    DateTime,
     Double,
     Engine,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
-    Numeric,
     String,
     Text,
     UniqueConstraint,
     false,
     text,
 )
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from recorder.clock import floor_to_ms
-
-MILLISECONDS: Final[Double[float]] = Double().with_variant(Numeric(asdecimal=False), "sqlite")
-"""A duration that may have a fraction; SQLite stores and shows a whole one as an integer, in fewer bytes."""
+from recorder.columns import MILLISECONDS, Key, UtcDateTime, UuidKey
 
 FIRE_STATES: Final = (
     "due",
@@ -46,64 +37,6 @@ FIRE_STATES: Final = (
     "missed",
     "skipped",
 )
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC instant in milliseconds; a naive datetime is refused where it would be written.
-
-    PostgreSQL: `timestamptz(3)`. SQLite: text "2026-11-22 05:06:07.123", which sorts, is indexed, compares with
-    `datetime('now', '-7 days')` and is readable in any SQLite browser.
-    """
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Text on SQLite, a timestamp with time zone elsewhere."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(String(23))
-        return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True, precision=3))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Raises ValueError for a naive datetime."""
-        if value is None:
-            return None
-        instant = value if value.tzinfo is UTC else floor_to_ms(value)
-        if dialect.name == "sqlite":
-            return instant.isoformat(" ", "milliseconds")[:23]  # cut, not rounded; the rest is the offset
-        return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Always aware and in UTC."""
-        if value is None:
-            return None
-        instant: datetime = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-
-
-class UuidKey(TypeDecorator[UUID]):
-    """A UUID: native on PostgreSQL, 16 bytes on SQLite."""
-
-    impl = LargeBinary(16)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """16 bytes on SQLite, `uuid` elsewhere."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(LargeBinary(16))
-        return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
-
-    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
-        """The form that the database stores."""
-        return value.bytes if value is not None and dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        """A UUID whatever the database stored."""
-        return UUID(bytes=bytes(value)) if isinstance(value, bytes | memoryview) else value
-
-
-Key: Final = BigInteger().with_variant(Integer(), "sqlite")
-"""An integer key: on SQLite the rowid itself."""
 
 
 class Base(DeclarativeBase):
@@ -325,6 +258,36 @@ class ContractSurprise(Base):
     times: Mapped[int] = mapped_column(BigInteger)
     first_seen_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+
+
+class Exclusion(Base):
+    """A span of time that a person takes out of the adjusted figures; never deleted, changed by its removal alone."""
+
+    __tablename__ = "exclusions"
+    __table_args__ = (CheckConstraint("starts_at < ends_at", name="order"),)
+
+    pk: Mapped[int] = _key()
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]  # exclusive
+    check_pk: Mapped[int | None] = mapped_column(Key, ForeignKey("checks.pk"))  # null: every check
+    run_location_pk: Mapped[int | None] = mapped_column(Key, ForeignKey("run_locations.pk"))  # null: every location
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    removed_at: Mapped[datetime | None]
+    removed_by: Mapped[str | None]
+
+
+class Delivery(Base):
+    """Up to which due instant the reports of one delivery are written, and which daemon is writing the next one."""
+
+    __tablename__ = "deliveries"
+
+    pk: Mapped[int] = _key()
+    name: Mapped[str] = mapped_column(unique=True)
+    cursor: Mapped[datetime]
+    claimed_by: Mapped[UUID | None]
+    claimed_at: Mapped[datetime | None]
 
 
 def is_sqlite(engine: Engine) -> bool:

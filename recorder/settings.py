@@ -18,8 +18,10 @@ from recorder.config_fields import (
     CheckIds,
     Cron,
     DatabaseUrl,
+    DistinctIds,
     Duration,
     Folder,
+    FolderName,
     OneSecondOrMore,
     ProxyUrl,
     Share,
@@ -28,6 +30,8 @@ from recorder.config_fields import (
     Text,
     Timeout,
     Uuid,
+    VariableName,
+    WebAddress,
     WholeNumber,
     Zone,
 )
@@ -62,11 +66,17 @@ class DatabaseSettings(_Frozen):
 
 
 class ReportSettings(_Frozen):
-    """The zone whose days and weeks reports are about, where they go, and when the daemon writes the weekly one."""
+    """The zone whose days and weeks reports are about, where they go, and when the daemon writes the weekly one.
+
+    `keep` and `notify_from` are about the weekly one; each of `[[deliveries]]` has its own.
+    """
 
     timezone: Zone = "UTC"
     directory: Folder = Path("reports-out")
     weekly: Cron | None = None
+    keep: WholeNumber = Field(default=26, ge=1)
+    notify_from: VariableName | None = None
+    published_at: WebAddress | None = None
 
     @property
     def cadence(self) -> Cadence | None:
@@ -168,6 +178,27 @@ class ScheduleSettings(_Frozen):
         return _cadence(self.cron, self.every, self.timezone)
 
 
+class DeliverySettings(_Frozen):
+    """A report that the daemon writes by itself: when, about which span and which checks, and who is told.
+
+    A check is in it when one of the schedules triggered it in the span, or when its id or its name is listed; all are
+    when nothing is.
+    """
+
+    name: FolderName
+    cron: Cron
+    period: Literal["weekly", "monthly"] = "weekly"
+    schedules: tuple[Text, ...] = ()
+    check_ids: DistinctIds = ()
+    checks: tuple[Text, ...] = ()
+    keep: WholeNumber = Field(default=26, ge=1)
+    notify_from: VariableName | None = None
+
+    def cadence(self, timezone: str) -> Cadence:
+        """When it is due, on the clock of the reports."""
+        return _cadence(self.cron, None, timezone)
+
+
 class FileSettings(_Frozen):
     """What a configuration file may hold."""
 
@@ -175,6 +206,7 @@ class FileSettings(_Frozen):
     database: DatabaseSettings = DatabaseSettings()
     schedules: tuple[ScheduleSettings, ...] = ()
     reports: ReportSettings = ReportSettings()
+    deliveries: tuple[DeliverySettings, ...] = ()
     thresholds: ThresholdSettings = ThresholdSettings()
 
 

@@ -74,6 +74,20 @@ match_tags = [["recorder"]]
 #timezone = "UTC"                            # whose days and weeks the reports are about
 #directory = "reports-out"
 #weekly = "0 7 * * 1"                        # the daemon writes last week's report then; without it, only when asked
+#keep = 26                                   # so many of these stay, older ones are removed
+#notify_from = "REPORT_URLS"                 # the variable that holds Apprise URLs of who is told (or REPORT_URLS_FILE)
+#published_at = "https://reports.example/"   # where people find the directory, for the link in what they are told
+
+# More reports that the daemon writes by itself, each in a folder of its name inside the directory. As many as you like.
+#[[deliveries]]
+#name = "checkout-monthly"
+#cron = "0 7 1 * *"                          # on the clock of the reports
+#period = "monthly"                          # about the last whole month; or "weekly"
+#schedules = ["hourly"]                      # checks that these schedules triggered, and those listed by id or name;
+#check_ids = ["a4cd4ad9-4815-4a9e-92d2-0a7c562ee69a"]
+#checks = ["Checkout"]                       # without any of the three: all checks
+#keep = 26
+#notify_from = "CHECKOUT_REPORT_URLS"
 
 # The limits at which a figure of a report becomes a word. Every report prints them.
 [thresholds]

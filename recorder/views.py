@@ -182,6 +182,13 @@ VIEWS: Final[dict[str, str]] = {
         JOIN checks c ON c.pk = t.check_pk
         JOIN run_locations l ON l.pk = t.run_location_pk
         WHERE t.newest = 1""",
+    "exclusion_history": """
+        SELECT x.pk AS exclusion_id, x.starts_at, x.ends_at,
+               CASE WHEN x.check_pk IS NOT NULL THEN {uuid:c.check_id} END AS check_id, c.name AS check_name,
+               l.name AS run_location, x.reason, x.created_at, x.created_by, x.removed_at, x.removed_by
+        FROM exclusions x
+        LEFT JOIN checks c ON c.pk = x.check_pk
+        LEFT JOIN run_locations l ON l.pk = x.run_location_pk""",
 }
 """View name -> SELECT, where `{uuid:X}`, `{run_day:X}`, `{run_hour:X}`, `{run_dow:X}` stand for the dialect's words."""
 

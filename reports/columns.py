@@ -12,6 +12,7 @@ _PASS_RATE: Final = ("pass_rate", "pass_rate_low", "pass_rate_high")
 _FLAKE_RATE: Final = ("flake_events", "flake_rate", "flake_rate_low", "flake_rate_high")
 _DEGRADED: Final = ("degraded_rate_low", "degraded_rate_high")
 _FIRST_TRY: Final = ("first_try_pass_rate_low", "first_try_pass_rate_high")
+_ADJUSTED: Final = ("n_adjusted", "pass_rate_adjusted")
 _STATE: Final = ("round_robin", "retries_seen", "state", "state_since_at")
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -20,12 +21,14 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         *("unfinished", "left_out", *_PASS_RATE, "degraded_rate", "first_try_pass_rate", *_FIRST_TRY),
         *("incidents", "split_sessions", "missing", "retry_pass", "flake_events"),
         *(*_DEGRADED, "shared_sessions", "split_rate", "split_rate_low", "split_rate_high", *_STATE),
+        *_ADJUSTED,
     ),
     "check_location": (
         *(*_CHECK, "run_location", *_RESULTS, *_PASS_RATE, "first_try_pass_rate", "retry_pass", "retry_pass_rate"),
         *("flips", "flip_rate", *_FLAKE_RATE, "incidents"),
         *("degraded_rate", *_DEGRADED, *_FIRST_TRY, "transitions", *PARTITION, "flake_floor_rate", "flake_rank"),
         *(*_STATE, *ONSETS, "worse", "response_n", "response_median_ms", "response_p95_ms"),
+        *_ADJUSTED,
     ),
     "locations": (
         *("run_location", "checks", *_RESULTS, "mean_pass_rate", "pooled_pass_rate", "retry_pass", "retry_pass_rate"),
@@ -58,6 +61,10 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "coverage": (
         *("origin", "schedule", "due", *FIRE_STATES, "sessions", "rated", "cancelled", "unfinished", "left_out"),
         *("expected_results", "missing_results"),
+    ),
+    "exclusions": (
+        *("exclusion_id", "starts_at", "ends_at", *_CHECK, "run_location", "reason", "created_at", "created_by"),
+        *("sessions", "results"),
     ),
 }
 """File name without its ending -> column names."""

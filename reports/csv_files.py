@@ -18,7 +18,7 @@ _NEEDS_QUOTES: Final = re.compile('[",\r\n]')
 _TEXT: Final = frozenset(
     (
         "check_id check_name check_type check_session_id run_location run_locations origin schedule status outcome "
-        "run_source link state verdict drift kind measure figure"
+        "run_source link state verdict drift kind measure figure reason created_by"
     ).split()
 )
 
@@ -42,7 +42,7 @@ def _writer(column: str) -> Writer:
         (column.endswith("_at"), _instants),
         (column == "day", _days),
         (column in _NUMBERS or column.startswith(("change_", "drift_", "week_")), _numbers),
-        (column.endswith(("_rate", "_low", "_high", "_value")), _ratios),
+        (column.endswith(("_rate", "_low", "_high", "_value", "_rate_adjusted")), _ratios),
         (column.endswith("_ms"), _milliseconds),
         (column in _FLAGS, _flags),
     )

@@ -43,6 +43,13 @@ def is_in_event(results: pd.DataFrame, events: pd.DataFrame) -> "np.ndarray[Any,
     return np.isin(results["fire_pk"].to_numpy(), fleet.to_numpy()) | np.isin(here, there)
 
 
+def events_among(events: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """The events whose firing, and for a location event whose run location too, is one of these results'."""
+    fleet = events["kind"].eq("fleet") & events["fire_pk"].isin(results["fire_pk"])
+    here, there = (slots(rows, "fire_pk", "run_location_pk") for rows in (events, results))
+    return events[fleet | np.isin(here, there)].reset_index(drop=True)
+
+
 def merge_events(events: pd.DataFrame, firings: pd.DataFrame) -> pd.DataFrame:
     """Events of neighbouring firings of one schedule, of the same kind and at the same place, as one row.
 

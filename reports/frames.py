@@ -40,7 +40,8 @@ class History:
     of every statistic, (started_at, check_session_id); `position` is its place, `in_rates` says that its results count
     (finished, not excluded, not reconciled). `results`: one row per run location of each session in the rates;
     `outcome` is PASS, DEGRADED, FAIL, VOID or MISSING. `previous` (index PAIR): `failed`, how the last rated result
-    before the window ended, as far back as `recent` reaches. `fires`: schedule, origin, state, instants.
+    before the window ended, as far back as `recent` reaches. `fires`: schedule, origin, state, instants. `exclusions`:
+    what a person took out of the adjusted figures (`history_exclusions`).
     `firings` (index fire_pk): schedule (empty: by hand) and place, its number among those of the schedule in `recent`.
 
     `recent_sessions` and `recent` are the sessions (keys and outcome alone) and the results of the span that holds the
@@ -58,6 +59,7 @@ class History:
     results: pd.DataFrame
     previous: pd.DataFrame
     fires: pd.DataFrame
+    exclusions: pd.DataFrame
     firings: pd.DataFrame
     recent_sessions: pd.DataFrame
     recent: pd.DataFrame

@@ -28,6 +28,7 @@ from recorder.models import (
 )
 from recorder.outcomes import Outcome
 from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, last_before, slots, within
+from reports.history_exclusions import load_exclusions
 from reports.history_levels import load_levels, load_response
 from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
 from reports.windows import Window, last_days, window_before
@@ -55,6 +56,7 @@ def load_history(engine: Engine, window: Window) -> History:
             results=within(results, window).reset_index(drop=True),
             previous=last_before(results, window.start),
             fires=load_fires(connection, window),
+            exclusions=load_exclusions(connection, window),
             firings=load_firings(connection, recent),
             recent_sessions=recent_sessions,
             recent=results,

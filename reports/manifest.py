@@ -17,7 +17,7 @@ _LIBRARIES: Final = ("checkly-session-recorder", "numpy", "pandas", "scipy")
 
 
 def manifest_text(report: Report, files: Mapping[str, str]) -> str:
-    """JSON: rows and sha256 of each of the files (name -> content), window, thresholds, versions.
+    """JSON: rows and sha256 of each of the files (name -> content), window, checks, thresholds, versions.
 
     No time of rendering and no path is in it: the same window of the same history gives the same bytes.
     """
@@ -25,6 +25,7 @@ def manifest_text(report: Report, files: Mapping[str, str]) -> str:
         "format": FORMAT,
         "window": window_json(report.window),
         "compared_with": window_json(report.before),
+        "about": report.about,
         "thresholds": asdict(report.thresholds),
         "versions": {name: version(name) for name in _LIBRARIES},
         "files": {name: _file(report, name, text) for name, text in sorted(files.items())},

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from reports import wording
 from reports.check_section import CheckSection, check_section
 from reports.elapsed_section import ElapsedSection, elapsed_section
+from reports.exclusion_section import ExclusionSection, exclusion_section
 from reports.flaky_section import FlakySection, flaky_section
 from reports.headline import headline, moment, title, window_lines
+from reports.names import short
 from reports.report import Report
+
+_LONGEST_ABOUT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Page:
     local: str
     utc: str
     recorded: str
+    about: str
     sentences: Sequence[str]
     figures: Sequence[Figure]
     sessions: Sequence[Count]
@@ -46,6 +52,7 @@ class Page:
     checks: CheckSection
     flaky: FlakySection
     elapsed: ElapsedSection
+    exclusions: ExclusionSection
 
 
 def describe(report: Report) -> Page:
@@ -56,6 +63,7 @@ def describe(report: Report) -> Page:
         local=local,
         utc=utc,
         recorded=_recorded(report),
+        about=short(report.about, longest=_LONGEST_ABOUT),
         sentences=headline(report),
         figures=_figures(report) if report.coverage.rated else [],
         sessions=_sessions(report) if report.coverage.sessions else [],
@@ -65,6 +73,7 @@ def describe(report: Report) -> Page:
         checks=check_section(report),
         flaky=flaky_section(report),
         elapsed=elapsed_section(report),
+        exclusions=exclusion_section(report),
     )
 
 

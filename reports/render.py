@@ -1,32 +1,17 @@
 """Renders a report as one self-contained HTML page: no script, no request, the same bytes for the same report."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from reports import charts, wording
+from reports import charts
 from reports.page import describe
 from reports.report import Report
-
-_TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
+from reports.templating import new_environment
 
 
 def render_page(report: Report, *, files: Sequence[str] = ()) -> str:
     """The whole page as HTML text; `files` are the names of data files that lie beside it."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = new_environment()
     environment.globals.update(
-        plural=wording.plural,
-        style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704  our own file
         spark_step=charts.SPARK_STEP,
         spark_height=charts.SPARK_HEIGHT,
         min_runs=report.thresholds.min_runs,

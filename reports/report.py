@@ -19,7 +19,8 @@ class Report:
     flake_events_before and link; `elapsed` days (daily medians), weekly_ms (eight weekly levels, oldest first) and
     moved; `changes` position. `before` is the span that they are compared with. `check_days` (index check_id, day):
     rated and failed sessions, for the strips. `session_strips`: sessions x locations of the flakiest checks.
-    `failures_by_hour` (index weekday, hour): rated and failed sessions. `events`: fleet and location events.
+    `failures_by_hour` (index weekday, hour): rated and failed sessions. `events`: fleet and location events. `about`:
+    which checks it is about, empty for all.
     """
 
     window: Window
@@ -37,10 +38,18 @@ class Report:
     incidents: pd.DataFrame
     events: pd.DataFrame
     coverage_rows: pd.DataFrame
+    exclusions: pd.DataFrame
     check_days: pd.DataFrame
     session_strips: pd.DataFrame
     failures_by_hour: pd.DataFrame
     coverage: Coverage
+    about: str = ""
+
+    @property
+    def adjusted_pass_rate(self) -> float | None:
+        """The session pass rate over all checks without what is excluded; None when nothing is left to rate."""
+        n = int(self.checks["n_adjusted"].sum())
+        return int(self.checks["ok_adjusted"].sum()) / n if n else None
 
     def table(self, name: str) -> pd.DataFrame:
         """The frame behind a CSV file, by the file's name without its ending."""

@@ -15,7 +15,8 @@ from reports.changes import find_changes
 from reports.columns import COLUMNS
 from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text
-from reports.events import find_events, merge_events
+from reports.events import events_among, find_events, merge_events
+from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
 from reports.frames import History, within
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
@@ -25,6 +26,7 @@ from reports.manifest import iso, manifest_text, window_json
 from reports.pairs import compare_pairs, measure_pairs
 from reports.render import render_page
 from reports.report import Report
+from reports.selection import ALL, Selection, only
 from reports.thresholds import DEFAULTS, Thresholds
 from reports.trends import trends
 from reports.windows import Window
@@ -53,14 +55,21 @@ _CHANGES: Final = (
 _FLAKIEST: Final = ("check_id", "check_name", "run_location", "n", "flake_events", "flake_rate", "flake_rate_low")
 
 
-def build_report(engine: Engine, window: Window, thresholds: Thresholds = DEFAULTS) -> Report:
-    """Read the window and measure it. Raises DatabaseError when the database cannot be read."""
-    return measure(load_history(engine, window), thresholds)
+def build_report(
+    engine: Engine, window: Window, thresholds: Thresholds = DEFAULTS, selection: Selection = ALL
+) -> Report:
+    """Read the window and measure it, of the selected checks. Raises DatabaseError when the database cannot be read."""
+    return measure(load_history(engine, window), thresholds, selection)
 
 
-def measure(history: History, thresholds: Thresholds = DEFAULTS) -> Report:
-    """Every measure of a report, from the frames alone."""
+def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Selection = ALL) -> Report:
+    """Every measure of a report, from the frames alone.
+
+    What checks shared in a firing is found among all of them: a selection must not make a flake of an outage.
+    """
     events = find_events(history.recent_sessions, history.recent, thresholds)
+    history = only(history, selection)
+    events = events_among(events, history.recent)
     now = measure_pairs(history, history.window, events, thresholds)
     before = measure_pairs(history, history.before, events, thresholds)
     pairs = tables.check_location_table(history, compare_pairs(now, before, history, events, thresholds))
@@ -75,8 +84,8 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS) -> Report:
         before=history.before,
         thresholds=thresholds,
         key_figures=figures,
-        checks=tables.checks_table(history, pairs),
-        check_location=pairs,
+        checks=adjust_checks(tables.checks_table(history, pairs), history),
+        check_location=adjust_pairs(pairs, history),
         locations=tables.locations_table(pairs, shared),
         daily=tables.daily_table(history),
         elapsed=tables.elapsed_table(history, series),
@@ -86,10 +95,12 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS) -> Report:
         incidents=tables.incidents_table(history, incidents, shared, sessions),
         events=shared,
         coverage_rows=coverage_table(history),
+        exclusions=exclusions_table(history),
         check_days=strips.check_days(history),
         session_strips=strips.session_strips(history, pairs),
         failures_by_hour=strips.failures_by_hour(history),
         coverage=count_coverage(history),
+        about=str(selection),
     )
 
 
@@ -144,6 +155,8 @@ def summary(report: Report, files: Sequence[Path] = ()) -> dict[str, Any]:
         },
         "due": {"instants": counts.due, **counts.fires},
         "session_pass_rate": counts.session_pass_rate,
+        "session_pass_rate_adjusted": report.adjusted_pass_rate,
+        "exclusions": len(report.exclusions),
         "checks": int(report.checks["rated"].gt(0).sum()),
         "checks_with_failures": int(report.checks["incidents"].gt(0).sum()),
         "key_figures": {one.name: _key_figure(one) for one in report.key_figures},

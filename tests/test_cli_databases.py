@@ -28,6 +28,7 @@ VERBS_THAT_OPEN: dict[str, list[str]] = {
     "sessions list": ["sessions", "list"],
     "sessions show": ["sessions", "show", CHECK_SESSION_ID],
     "report": ["report", "weekly"],
+    "exclude list": ["exclude", "list"],
     "import": ["import", "session.json"],
     "record": ["record", CHECK_SESSION_ID],
     "trigger": ["trigger", "--tags", "a"],
@@ -139,6 +140,7 @@ READING: dict[str, list[str]] = {
     "sessions list": ["sessions", "list"],
     "sessions show": ["sessions", "show", str(session()["checkSessionId"])],
     "report": ["report", "weekly", "--week", "2026-W47", "--out", "."],
+    "exclude list": ["exclude", "list"],
 }
 
 

@@ -185,3 +185,46 @@ def test_a_database_that_cannot_keep_the_history_is_refused_without_being_shown(
 
     assert problem.startswith("recorder.toml:2 database.url: ")
     assert "hunter22" not in problem
+
+
+def delivery(lines: str) -> str:
+    """A file with one delivery, whose keys begin on line 3."""
+    return f'[[deliveries]]\ncron = "@weekly"\n{lines}\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ('name = "../up"', 'deliveries[0] "../up" name: "../up" cannot be the name of its folder'),
+        ('name = "2026-W47"', "cannot be the name of its folder"),
+        ('name = "Latest"', "cannot be the name of its folder"),
+        ('name = "a"\nperiod = "daily"', 'deliveries[0] "a" period: must be "weekly" or "monthly"'),
+        ('name = "a"\nkeep = 0', "keep: must be at least 1"),
+        ('name = "a"\nnotify_from = "mailto://ann:hunter22@example.com"', "must be the name of a variable"),
+        ('name = "a"\ncheck_ids = ["Checkout"]', "must be a UUID"),
+        ('name = "a"\nmatch_tags = [["a"]]', 'unknown key "match_tags" here: it belongs in [[schedules]]'),
+        ('name = "a"\n[[deliveries]]\nname = "A"\ncron = "@weekly"', "a delivery keeps its reports in a folder"),
+    ],
+)
+def test_a_delivery_that_cannot_be_made_is_a_mistake_with_its_place(tmp_path: Path, lines: str, sentence: str) -> None:
+    """And what may be a password is not quoted."""
+    (found,) = problems(tmp_path, delivery(lines))
+
+    assert found.startswith("recorder.toml:")
+    assert sentence in found
+    assert "hunter22" not in found
+
+
+def test_deliveries_written_as_one_table_are_told_apart(tmp_path: Path) -> None:
+    assert problems(tmp_path, '[deliveries]\nname = "a"\n') == [
+        "recorder.toml:1 deliveries: must be a list of tables (write [[deliveries]], two brackets), not a table"
+    ]
+
+
+@pytest.mark.parametrize(
+    "address", ["reports.example", "ftp://reports.example", "https://ann:hunter22@reports.example", "https://a/?b"]
+)
+def test_reports_are_published_at_a_plain_web_address(tmp_path: Path, address: str) -> None:
+    (found,) = problems(tmp_path, f'[reports]\npublished_at = "{address}"\n')
+
+    assert found == "recorder.toml:2 reports.published_at: must look like https://reports.example/checkly"

@@ -39,7 +39,7 @@ def test_all_mistakes_are_said_at_once_each_with_its_place(tmp_path: Path) -> No
 
     assert problems(tmp_path, WRONG, environ) == [
         'recorder.toml:1 colour: unknown key "colour": leave it out',
-        'recorder.toml:2 cron: unknown key "cron" here: it belongs in [[schedules]]',
+        'recorder.toml:2 cron: unknown key "cron" here: it belongs in [[schedules]] or [[deliveries]]',
         "recorder.toml:4 checkly.api_key: a key has no place in this file: set CHECKLY_API_KEY or CHECKLY_API_KEY_FILE",
         'recorder.toml:5 checkly.api_verson: unknown key "api_verson"; did you mean "api_version"?',
         'recorder.toml:6 checkly.api_version: must be "v1" or "v2"',

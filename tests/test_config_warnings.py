@@ -25,6 +25,10 @@ from tests.configuring import CHECK_ID, load, schedule
             "[checkly]\nrequests_per_minute = 601\n" + schedule('match_tags = [["a"]]'),
             "requests_per_minute is above 600",
         ),
+        (
+            schedule('match_tags = [["a"]]') + '[[deliveries]]\nname = "d"\ncron = "@weekly"\nschedules = ["chekout"]',
+            'delivery "d": there is no schedule "chekout"; did you mean "checkout"?',
+        ),
     ],
 )
 def test_what_is_allowed_but_doubtful_is_a_warning(tmp_path: Path, text: str, warning: str) -> None:

@@ -19,9 +19,17 @@ from recorder import cli, inspecting, views
 from recorder.config import load_settings
 from recorder.durations import format_duration
 from recorder.errors import RecorderError
+from recorder.excluding import Span, add_exclusion
 from recorder.ledger import Reason
 from recorder.models import FIRE_STATES, Fire, Schedule
-from recorder.settings import ChecklySettings, DatabaseSettings, ReportSettings, ScheduleSettings, ThresholdSettings
+from recorder.settings import (
+    ChecklySettings,
+    DatabaseSettings,
+    DeliverySettings,
+    ReportSettings,
+    ScheduleSettings,
+    ThresholdSettings,
+)
 from reports import columns
 from tests import factories
 from tests.past import MONDAY, session
@@ -35,6 +43,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[database]": DatabaseSettings,
     "[[schedules]]": ScheduleSettings,
     "[reports]": ReportSettings,
+    "[[deliveries]]": DeliverySettings,
     "[thresholds]": ThresholdSettings,
 }
 FENCE = re.compile(r"^```([a-z ]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -95,6 +104,7 @@ def recorded(engine: Engine) -> Engine:
     timed = [{**one, "results": [{**r, "responseTime": 120.5} for r in one["results"]]} for one in steady]
     factories.record(engine, *timed, split, recovered, failing)
     factories.open_session(engine)
+    add_exclusion(engine, Span(MONDAY, MONDAY + timedelta(hours=1)), reason="maintenance", who="ann@desk")
     return engine
 
 
@@ -168,6 +178,8 @@ def test_every_documented_variable_sets_its_key(tmp_path: Path) -> None:
         "proxy": "http://proxy.example:3128",
         "spool": "kept",
         "weekly": "0 7 * * 1",
+        "notify_from": "TEAM_URLS",
+        "published_at": "https://reports.example/",
     }
     for section in ("[checkly]", "[database]", "[reports]"):
         for key, default, variables, _ in tables_under(read("docs/configuration.md"), "##")[section]:

@@ -3,11 +3,13 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from recorder.excluding import Span, add_exclusion
 from reports.weekly import build_report, write_report
 from tests.past import Payload, empty_database, hourly, record, session, week
 
@@ -92,6 +94,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, payloads in DATABASES.items():
         engine = empty_database()
         record(engine, payloads())
+        if name == "hostile":
+            for text in HOSTILE[:9]:
+                add_exclusion(engine, Span(week().start, week().start + timedelta(hours=9)), reason=text, who=text)
         written[name] = write_report(build_report(engine, week()), tmp_path_factory.mktemp(name))[0]
     return written
 

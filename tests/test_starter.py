@@ -9,7 +9,14 @@ from uuid import UUID
 import pytest
 
 from recorder.config import Settings, load_settings, warnings_for
-from recorder.settings import ChecklySettings, DatabaseSettings, ReportSettings, ScheduleSettings, ThresholdSettings
+from recorder.settings import (
+    ChecklySettings,
+    DatabaseSettings,
+    DeliverySettings,
+    ReportSettings,
+    ScheduleSettings,
+    ThresholdSettings,
+)
 from recorder.starter import STARTER_TOML
 from tests.sockets import AUTHORITY
 
@@ -50,6 +57,7 @@ def test_every_setting_that_is_switched_off_is_valid_when_it_is_switched_on(
         ("database", DatabaseSettings.model_fields.keys()),
         ("schedules", ScheduleSettings.model_fields.keys()),
         ("reports", ReportSettings.model_fields.keys()),
+        ("deliveries", DeliverySettings.model_fields.keys()),
         ("thresholds", ThresholdSettings.model_fields.keys()),
     ],
 )

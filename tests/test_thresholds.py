@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.cli_report import thresholds_of
+from recorder.cli_common import thresholds_of
 from recorder.settings import ThresholdSettings
 from reports.thresholds import DEFAULTS, Thresholds
 from reports.weekly import build_report

@@ -1,0 +1,80 @@
+"""What the daemon calls when reports may be due: it builds, shelves and announces them. pandas comes when one is."""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from recorder.cli_common import thresholds_of
+from recorder.errors import RecorderError
+
+if TYPE_CHECKING:
+    from recorder.config import Settings
+    from recorder.delivering import PlannedDelivery
+    from recorder.wiring import Parts
+    from reports.report import Report
+
+log = structlog.get_logger("recorder.reports")
+
+
+def check_addresses(settings: "Settings") -> None:
+    """Raise ConfigError when somebody is to be told of reports and nobody can be: better now than on Monday."""
+    from recorder.delivering import planned_deliveries
+    from recorder.notifying import read_addresses
+
+    for plan in planned_deliveries(settings):
+        if plan.notify_from is not None:
+            read_addresses(plan.notify_from, os.environ, Path.cwd())
+
+
+def delivery_of(parts: "Parts") -> "Callable[[Settings], None]":
+    """Given the settings that hold now, write every report that is due."""
+    from recorder.delivering import deliver_due, planned_deliveries
+
+    def deliver(settings: "Settings") -> None:
+        deliver_due(
+            parts.engine,
+            planned_deliveries(settings),
+            owner=parts.owner,
+            now=parts.now,
+            stop=parts.stop,
+            deliver=lambda plan, instant: _deliver(parts, settings, plan, instant),
+        )
+
+    return deliver
+
+
+def _deliver(parts: "Parts", settings: "Settings", plan: "PlannedDelivery", instant: datetime) -> None:
+    """Write the report that was due at the instant; only one that was not there before is announced."""
+    from reports.periods import period_window
+    from reports.selection import Selection
+    from reports.shelf import shelve
+    from reports.weekly import build_report
+
+    window = period_window(plan.period, timezone=settings.reports.timezone, at=instant)
+    selection = Selection(plan.schedules, tuple(map(str, plan.check_ids)), plan.checks)
+    report = build_report(parts.engine, window, thresholds_of(settings), selection)
+    folder, is_new = shelve(report, plan.folder, keep=plan.keep)
+    if not is_new:
+        return
+    log.info("report written", delivery=plan.name, folder=str(folder))
+    if plan.notify_from is not None:
+        _announce(settings, plan.notify_from, report, folder)
+
+
+def _announce(settings: "Settings", variable: str, report: "Report", folder: Path) -> None:
+    """Tell people; a failure is one line of the log: the report is written all the same."""
+    from recorder.notifying import Message, notify, read_addresses
+    from reports.notice import notice_of
+
+    page = folder / "index.html"
+    base = settings.reports.published_at
+    link = None if base is None else f"{base}{page.relative_to(settings.reports.directory).as_posix()}"
+    notice = notice_of(report, link=link)
+    try:
+        notify(read_addresses(variable, os.environ, Path.cwd()), Message(notice.title, notice.html, page))
+    except RecorderError as error:
+        log.error("nobody was told of a report, or not everybody", folder=str(folder), error=str(error))  # noqa: TRY400

@@ -1,0 +1,88 @@
+"""Pure: what was excluded, by whom and why, and what the rates are without it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from reports import wording
+from reports.headline import moment
+from reports.names import Name, check_name, short
+from reports.report import Report
+
+_MOST_CHECKS: Final = 20
+_LONGEST_REASON: Final = 240
+_LONGEST_WHO: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedSpan:
+    """One exclusion in words, its times on the clocks of the report's zone."""
+
+    number: int
+    start: str
+    end: str
+    check: Name | None
+    location: str | None
+    reason: str
+    who: str
+    sessions: int
+    results: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustedCheck:
+    """A check with excluded sessions: its pass rate as recorded, and without them."""
+
+    name: Name
+    recorded: str
+    adjusted: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExclusionSection:
+    """The exclusions and all that they change; empty when nothing is excluded."""
+
+    rows: Sequence[ExcludedSpan]
+    recorded: str
+    adjusted: str
+    checks: Sequence[AdjustedCheck]
+    hidden_checks: int
+
+
+def exclusion_section(report: Report) -> ExclusionSection:
+    """The section of a report."""
+    checks = report.checks
+    changed = checks[checks["n_adjusted"].ne(checks["rated"])]
+    ok, rated = int((checks["passed"] + checks["degraded"]).sum()), int(checks["rated"].sum())
+    return ExclusionSection(
+        rows=[_span(row, report) for row in report.exclusions.itertuples()],
+        recorded=wording.fraction(ok, rated),
+        adjusted=wording.fraction(int(checks["ok_adjusted"].sum()), int(checks["n_adjusted"].sum())),
+        checks=[_check(row) for row in changed.head(_MOST_CHECKS).itertuples()],
+        hidden_checks=max(0, len(changed) - _MOST_CHECKS),
+    )
+
+
+def _span(row: Any, report: Report) -> ExcludedSpan:
+    zone = report.window.zone
+    return ExcludedSpan(
+        number=row.exclusion_id,
+        start=moment(row.starts_at.astimezone(zone)),
+        end=moment(row.ends_at.astimezone(zone)),
+        check=None if pd.isna(row.check_pk) else check_name(row.check_name, str(row.check_id)),
+        location=None if pd.isna(row.run_location_pk) else short(row.run_location),
+        reason=short(row.reason, longest=_LONGEST_REASON),
+        who=short(row.created_by, longest=_LONGEST_WHO),
+        sessions=row.sessions,
+        results=row.results,
+    )
+
+
+def _check(row: Any) -> AdjustedCheck:
+    return AdjustedCheck(
+        name=check_name(row.check_name, row.check_id, row.link),
+        recorded=wording.fraction(row.passed + row.degraded, row.rated),
+        adjusted=wording.fraction(row.ok_adjusted, row.n_adjusted),
+    )
