@@ -34,7 +34,8 @@ def find_changes(history: History, pairs: pd.DataFrame, series: pd.DataFrame, th
     parts = [_broken(history, pairs), _flaky(pairs, thresholds), _trends(series), _coming_and_going(history)]
     table = pd.concat([part.reindex(columns=list(COLUMNS)) for part in parts if len(part)] or [_nothing()])
     order = table["kind"].map({kind: place for place, kind in enumerate(KINDS)})
-    table = table.assign(_order=order, position=table["position"].fillna(-1).astype("int64"))
+    since = pd.to_datetime(table["since_at"], utc=True).astype("datetime64[ms, UTC]")  # a trend alone has no instant
+    table = table.assign(_order=order, position=table["position"].fillna(-1).astype("int64"), since_at=since)
     return table.sort_values(["_order", "since_at", "check_pk"], ignore_index=True).drop(columns="_order")
 
 

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import charts, wording
+from reports.frames import LEVEL_DAYS, RECENT_DAYS
 from reports.page import describe
 from reports.report import Report
 
@@ -27,11 +28,11 @@ def render_page(report: Report, *, files: Sequence[str] = ()) -> str:
     environment.globals.update(
         plural=wording.plural,
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704  our own file
-        spark_step=charts.SPARK_STEP,
         spark_height=charts.SPARK_HEIGHT,
-        min_runs=report.thresholds.min_runs,
-        isolated_max=report.thresholds.isolated_sessions,
-        gap_medians=report.thresholds.gap_intervals,
-        gap_hours=report.thresholds.gap_hours,
+        strip_height=charts.STRIP_HEIGHT,
+        strip_path=charts.strip_path,
+        limits=report.thresholds,
+        recent_days=RECENT_DAYS,
+        level_days=LEVEL_DAYS,
     )
     return environment.get_template("index.html.j2").render(page=describe(report), files=files)
