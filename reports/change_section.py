@@ -132,7 +132,7 @@ def _size(row: Any) -> tuple[str, str]:
         return _rates(row)
     if row.measure in {"time_elapsed", "time_elapsed_per_week"}:
         every = " per week" if row.measure == "time_elapsed_per_week" else ""
-        size = f"timeElapsed {wording.duration(row.before)} before, {wording.duration(row.now)} now"
+        size = f"{wording.duration(row.before)} before, {wording.duration(row.now)} now"
         return size, f"{wording.change(row.change, row.change_low, row.change_high)}{every}"
     if row.kind == "new":
         return f"first seen, {wording.plural(int(row.now), 'session')}", ""

@@ -56,7 +56,7 @@ def coverage_section(report: Report) -> CoverageSection:
     lacking = report.locations[report.locations["missing"].gt(0)].sort_values(
         ["missing", "run_location"], ascending=[False, True]
     )
-    columns = [name for name in ("due", *FIRE_STATES) if int(table[name].sum())] if report.coverage.due else []
+    columns = [name for name in ("due", *FIRE_STATES) if int(table[name].sum())]
     return CoverageSection(
         sessions=_sessions(report) if report.coverage.sessions else [],
         columns=[name.replace("_", " ").capitalize() for name in columns],

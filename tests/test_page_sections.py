@@ -1,9 +1,12 @@
 """The rows of the page's other sections: figures, coverage, checks, strips, incidents, hours, what is lacking."""
 
 from dataclasses import asdict, replace
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 
+from recorder.models import Fire, Schedule
 from reports import charts
 from reports.check_section import check_section
 from reports.coverage_section import coverage_section
@@ -18,7 +21,7 @@ from reports.report import Report
 from reports.strip_section import strip_section
 from reports.thresholds import DEFAULTS
 from reports.weekly import build_report
-from tests.past import Payload, empty_database, hourly, record, session, week
+from tests.past import MONDAY, Payload, empty_database, hourly, record, session, week
 from tests.test_change_section import slower
 
 EVERYWHERE = ("eu", "us", "ap")
@@ -61,6 +64,31 @@ def test_coverage_names_the_locations_that_gave_no_result() -> None:
     assert section.missing == [("ap", "1 of 40")]
     assert (section.expected, section.missing_results, section.due) == (120, 1, 0)
     assert [(row.name, list(row.counts)) for row in section.rows] == [("imported", ["40", "40", "1 of 120"])]
+
+
+def test_due_instants_are_counted_by_what_became_of_them_schedule_by_schedule() -> None:
+    """A state that nothing came to has no column; an origin that never fires has empty cells."""
+    engine = empty_database()
+    record(engine, [session(1, {"eu": "pass"})])
+    with engine.begin() as connection:
+        connection.execute(insert(Schedule).values(pk=1, name="prod", definition="", cursor=MONDAY, created_at=MONDAY))
+        fires = [("triggered", 1, "schedule"), ("missed", 1, "schedule"), ("triggered", None, "manual")]
+        connection.execute(insert(Fire), [_fire(hour, *fire) for hour, fire in enumerate(fires)])
+
+    section = coverage_section(build_report(engine, week()))
+
+    assert list(section.columns) == ["Due", "Triggered", "Missed"]
+    assert {row.name: list(row.counts) for row in section.rows} == {
+        "imported": ["", "", "", "1", "1", "0 of 1"],
+        "by hand": ["1", "1", "0", "0", "0", ""],
+        "prod": ["2", "1", "1", "0", "0", ""],
+    }
+
+
+def _fire(hour: int, state: str, schedule: int | None, origin: str) -> dict[str, object]:
+    at = MONDAY + timedelta(hours=hour)
+    keys = {"schedule_pk": schedule, "origin": origin, "state": state}
+    return {**keys, "scheduled_for": at, "not_before": at, "attempt": 0, "gap_count": None}
 
 
 def test_what_is_broken_now_leads_the_checks() -> None:
