@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.frames import History, within
+from reports.frames import INSTANT, History, within
 from reports.intervals import ratio, wilson
 from reports.location_test import adjusted
 from reports.states import BROKEN, FEW, FLAKY
@@ -23,7 +23,7 @@ COLUMNS: Final = (
 
 
 def find_changes(history: History, pairs: pd.DataFrame, series: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
-    """COLUMNS, the worst kind first. `pairs`: `compare_pairs` with run_location; `series`: trends with run_locations.
+    """COLUMNS, in no particular order. `pairs`: `compare_pairs` with run_location; `series`: trends with run_locations.
 
     measure says what before, now and change are: `fail_rate` of sessions and `flake_rate` of the pair that moved most
     (change is the difference, with Newcombe's interval), `time_elapsed` (ms; change is relative, with the moderated t's
@@ -33,15 +33,15 @@ def find_changes(history: History, pairs: pd.DataFrame, series: pd.DataFrame, th
     """
     parts = [_broken(history, pairs), _flaky(pairs, thresholds), _trends(series), _coming_and_going(history)]
     table = pd.concat([part.reindex(columns=list(COLUMNS)) for part in parts if len(part)] or [_nothing()])
-    order = table["kind"].map({kind: place for place, kind in enumerate(KINDS)})
-    since = pd.to_datetime(table["since_at"], utc=True).astype("datetime64[ms, UTC]")  # a trend alone has no instant
-    table = table.assign(_order=order, position=table["position"].fillna(-1).astype("int64"), since_at=since)
-    return table.sort_values(["_order", "since_at", "check_pk"], ignore_index=True).drop(columns="_order")
+    return table.assign(
+        since_at=pd.to_datetime(table["since_at"], utc=True).astype(INSTANT),
+        position=table["position"].fillna(-1).astype("int64"),
+    ).reset_index(drop=True)
 
 
 def _nothing() -> pd.DataFrame:
     empty = pd.DataFrame({name: pd.Series(dtype="float64") for name in COLUMNS})
-    return empty.astype({"kind": object, "run_locations": object, "measure": object, "since_at": "datetime64[ms, UTC]"})
+    return empty.astype({"kind": object, "run_locations": object, "measure": object, "since_at": INSTANT})
 
 
 def _broken(history: History, pairs: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,8 @@ MISSING: Final = "MISSING"
 """The outcome of a run location of a finished session that has no FINAL result."""
 OUTCOMES: Final = pd.CategoricalDtype([*(str(outcome) for outcome in Outcome), MISSING])
 """The type of `History.results.outcome`."""
+INSTANT: Final = "datetime64[ms, UTC]"
+"""The type of every instant in a frame."""
 _MOST_KEYS: Final = 2**24
 """More than there are of the second key of two."""
 RECENT_DAYS: Final = 28

@@ -27,9 +27,9 @@ from recorder.models import (
     Schedule,
 )
 from recorder.outcomes import Outcome
-from reports.frames import MISSING, OUTCOMES, RATED, RECENT_DAYS, History, last_before, slots, within
+from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, last_before, slots, within
 from reports.history_levels import load_levels, load_response
-from reports.history_rows import INSTANT, epoch_ms, frame_of, in_rates, integers, snapshot, started_in
+from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
 from reports.windows import Window, last_days, window_before
 
 _CHUNK: Final = 500

@@ -24,7 +24,6 @@ from sqlalchemy import (
 from recorder.models import CheckSession, is_sqlite
 from reports.windows import Window
 
-INSTANT: Final = "datetime64[ms, UTC]"
 _PART: Final = 100_000
 
 

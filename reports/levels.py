@@ -139,8 +139,11 @@ def _announced(table: pd.DataFrame, change: "pd.Series[float]", thresholds: Thre
 
 
 def fit_variance_prior(s2: Floats, df: int) -> VariancePrior:
-    """Smyth's prior from the variances of many checks on `df` degrees each: mean and variance of their logs matched."""
-    e = np.log(s2) - special.digamma(df / 2) + np.log(df / 2)
+    """Smyth's prior from the variances of many checks on `df` degrees each: mean and variance of their logs matched.
+
+    The variances are put in order, so that the sums do not depend on that of the rows to the last bit.
+    """
+    e = np.log(np.sort(s2)) - special.digamma(df / 2) + np.log(df / 2)
     excess = float(np.var(e, ddof=1) - special.polygamma(1, df / 2))
     if excess <= 0:
         return VariancePrior(float("inf"), float(np.exp(e.mean())))

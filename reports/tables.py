@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.changes import KINDS
 from reports.elapsed import daily_medians, elapsed
 from reports.frames import MISSING, PAIR, History
 from reports.intervals import ratio
@@ -90,9 +91,13 @@ def sessions_table(history: History) -> pd.DataFrame:
 
 
 def changes_table(history: History, changes: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
-    """The changes with names and links: to the session that shows it, else to the check; keeps the changes' order."""
-    named_ = changes.merge(history.checks, left_on="check_pk", right_index=True, how="left").sort_index()
-    return named_.assign(link=_links(named_, sessions))
+    """The changes with names and links: to the session that shows it, else to the check; by kind, time and name."""
+    named_ = changes.merge(history.checks, left_on="check_pk", right_index=True, how="left")
+    kinds = named_["kind"].map({kind: place for place, kind in enumerate(KINDS)})
+    ordered = named_.assign(_kind=kinds, _name=named_["check_name"].fillna("")).sort_values(
+        ["_kind", "since_at", "_name", "check_id", "run_locations"], ignore_index=True
+    )
+    return ordered.assign(link=_links(ordered, sessions)).drop(columns=["_kind", "_name"])
 
 
 def incidents_table(
@@ -102,7 +107,9 @@ def incidents_table(
 
     kind is check, fleet or location; a link leads to an incident's newest failed session.
     """
-    checks = incidents.merge(history.checks, left_on="check_pk", right_index=True, how="left").sort_index()
+    checks = incidents.merge(history.checks, left_on="check_pk", right_index=True, how="left")
+    checks = checks.assign(_name=checks["check_name"].fillna(""))
+    checks = checks.sort_values(["first_failed_at", "_name", "check_id"], ignore_index=True).drop(columns="_name")
     places = checks["location_pks"].map(lambda keys: _cell(history, keys) if isinstance(keys, list) else "")
     checks = checks.assign(kind="check", run_locations=places.astype(object), link=_links(checks, sessions))
     shared = events.rename(

@@ -15,7 +15,7 @@ from recorder.models import Fire, Schedule
 from reports.columns import COLUMNS
 from reports.thresholds import Thresholds
 from reports.weekly import build_report, summary, write_report
-from tests.past import MONDAY, empty_database, hourly, record, session, week
+from tests.past import MONDAY, Payload, empty_database, hourly, record, session, week
 
 FIXED = {
     "check_location": (
@@ -58,12 +58,31 @@ def test_the_columns_that_people_script_against_stay(name: str) -> None:
 
 def test_the_same_window_gives_the_same_bytes(engine: Engine, tmp_path: Path) -> None:
     """On SQLite and PostgreSQL, and whatever came first into the database."""
-    record(engine, [*hourly(["pass", "fail"] * 12, check="Login", place="us"), *hourly(["pass"] * 30, check="Cart")])
+    payloads = eventful()
+    one = empty_database()
+    record(one, payloads)
+    record(engine, reversed(payloads))
 
-    first = write_report(build_report(recorded(), week()), tmp_path / "first")
+    first = write_report(build_report(one, week()), tmp_path / "first")
     second = write_report(build_report(engine, week()), tmp_path / "second")
 
+    assert len(rows(tmp_path / "first" / "changes.csv")) >= 3
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def eventful() -> list[Payload]:
+    """Five weeks of three checks: one turns slower, one breaks, one goes; a fourth is new."""
+    return [
+        *(session(6 * n + 1, {"eu": "pass"}, check="Cart", elapsed=_elapsed(n)) for n in range(-4 * 28, 28)),
+        *hourly(["pass", "fail"] * 12, check="Login", place="us", start=-168),
+        *hourly(["pass"] * 20 + ["fail"] * 9, check="Login", place="us"),
+        *hourly(["pass"] * 3, check="Old", start=-100),
+        *hourly(["pass", "degraded"] * 2, check="Fresh"),
+    ]
+
+
+def _elapsed(n: int) -> int:
+    return (1003 if n < 0 else 1507) + n * 37 % 50
 
 
 def test_the_manifest_tells_what_each_file_holds_and_from_what_it_was_made(tmp_path: Path) -> None:
