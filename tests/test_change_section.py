@@ -1,5 +1,6 @@
 """What changed, in words: since when, how much, how certain, and where to look."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,9 +71,10 @@ def test_new_and_gone_checks_are_told_with_their_sessions() -> None:
 
 def test_a_link_that_could_run_something_is_none() -> None:
     """Links come with the payloads."""
-    hostile = [session(hour, {"eu": "fail"}, link="javascript:alert(1)") for hour in range(30)]
+    report = report_of(hourly(["pass"] * 60, start=LAST_WEEK), hourly(["fail"] * 30))
+    hostile = report.changes.assign(link="javascript:alert(1)")
 
-    (row,) = rows(hourly(["pass"] * 60, start=LAST_WEEK), hostile)
+    (row,) = change_section(replace(report, changes=hostile)).rows
 
     assert row.link is None
 
