@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import ViewportSize, sync_playwright
 
 PICTURE = Path(__file__).resolve().parent / "report.png"
-SCREEN = ViewportSize(width=1200, height=1350)
+SCREEN = ViewportSize(width=1200, height=1560)
 
 
 def main(page: Path) -> None:

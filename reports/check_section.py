@@ -1,4 +1,4 @@
-"""Pure: the page's rows about checks: worst first, the steady ones, and those that ran too seldom to be ranked."""
+"""Pure: the page's rows about checks: worst first, those without a failure, and those that ran too seldom."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,12 @@ from reports import charts, wording
 from reports.headline import worst_first
 from reports.names import Name, check_name, short
 from reports.report import Report
+from reports.states import BROKEN
 
-ROWS: Final = 500
-"""Checks that one page lists; all of them are in checks.csv."""
+OPEN_ROWS: Final = 25
+FOLDED_ROWS: Final = 75
+"""Checks that one page lists, with a failure and again without one; all of them are in checks.csv."""
+FEW_ROWS: Final = 25
 STRIP_DAYS: Final = 31
 """A longer window has no room for a square per day."""
 _TYPE_LENGTH: Final = 24
@@ -25,66 +28,83 @@ class CheckRow:
 
     name: Name
     check_type: str
+    state: str
+    since: str
     pass_rate: str
     failed: int
     incidents: int
-    split: int
+    split: str
     first_try: str
     strip: Sequence[charts.Square]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckSection:
-    """`failing` and `steady` ran often enough to be ranked; `unrated` checks have sessions, but none that counts."""
+    """`failing` (the first ones open, `more` folded) and `fine` ran often enough to be ranked, `few_runs` did not.
+
+    `hidden`, `hidden_fine` and `hidden_few` of them stand in checks.csv alone. `unrated` checks have sessions, but none
+    that counts.
+    """
 
     days: Sequence[tuple[str, int]]
     failing: Sequence[CheckRow]
-    steady: Sequence[CheckRow]
-    few_runs: Sequence[CheckRow]
-    unrated: int
+    more: Sequence[CheckRow]
     hidden: int
+    fine: Sequence[CheckRow]
+    hidden_fine: int
+    few_runs: Sequence[CheckRow]
+    hidden_few: int
+    unrated: int
 
 
 def check_section(report: Report) -> CheckSection:
-    """Every check with a rated session, at most ROWS of them, the worst first."""
+    """Every check with a rated session, the worst first, as many as one page holds."""
     days = report.window.days if len(report.window.days) <= STRIP_DAYS else []
-    ordered = worst_first(report.checks[report.checks["rated"].gt(0)])
+    ordered = _broken_first(worst_first(report.checks[report.checks["rated"].gt(0)]))
     failed, enough = ordered["incidents"].gt(0), ordered["rated"].ge(report.thresholds.min_runs)
-    parts = [ordered[failed & enough], ordered[~enough], ordered[~failed & enough]]
-    shown: list[list[CheckRow]] = []
-    room = ROWS
-    for part in parts:
-        rows = part.head(room)
-        shown.append(_rows(report, rows, _strips(report, rows, days)))
-        room -= len(rows)
+    failing, fine, few = ordered[failed & enough], ordered[~failed & enough], ordered[~enough]
+    shown = _rows(report, failing.head(OPEN_ROWS + FOLDED_ROWS), days)
     return CheckSection(
         days=[(wording.DAYS[day.weekday()], day.day) for day in days],
-        failing=shown[0],
-        few_runs=shown[1],
-        steady=shown[2],
+        failing=shown[:OPEN_ROWS],
+        more=shown[OPEN_ROWS:],
+        hidden=len(failing) - len(shown),
+        fine=_rows(report, fine.head(FOLDED_ROWS), days),
+        hidden_fine=max(0, len(fine) - FOLDED_ROWS),
+        few_runs=_rows(report, few.head(FEW_ROWS), days),
+        hidden_few=max(0, len(few) - FEW_ROWS),
         unrated=int(report.checks["rated"].eq(0).sum()),
-        hidden=len(ordered) - sum(map(len, shown)),
     )
 
 
-def _rows(report: Report, checks: pd.DataFrame, strips: dict[str, list[charts.Square]]) -> list[CheckRow]:
-    least = report.thresholds.min_runs
-    return [_row(check, strips[str(check.check_id)], least) for check in checks.itertuples()]
+def _broken_first(ordered: pd.DataFrame) -> pd.DataFrame:
+    """What is broken right now leads, however well the rest of the window went."""
+    return ordered.assign(_working=ordered["state"].ne(BROKEN)).sort_values(
+        "_working", kind="stable", ignore_index=True
+    )
 
 
-def _row(check: Any, strip: Sequence[charts.Square], min_runs: int) -> CheckRow:
+def _rows(report: Report, checks: pd.DataFrame, days: Sequence[date]) -> list[CheckRow]:
+    strips = _strips(report, checks, days)
+    return [_row(report, check, strips[str(check.check_id)]) for check in checks.itertuples()]
+
+
+def _row(report: Report, check: Any, strip: Sequence[charts.Square]) -> CheckRow:
     ok = check.passed + check.degraded
-    if check.rated >= min_runs:
+    if check.rated >= report.thresholds.min_runs:
         pass_rate = wording.pass_rate(ok, check.rated, check.pass_rate_low, check.pass_rate_high)
     else:
         pass_rate = f"{ok}/{check.rated} passed, {wording.not_enough(check.rated)}"
+    since = wording.when(check.state_since_at, report.window.zone)
     return CheckRow(
         name=check_name(check.check_name, check.check_id, check.link),
         check_type=short(check.check_type, longest=_TYPE_LENGTH),
+        state=check.state if isinstance(check.state, str) else "",
+        since=f"since {since}" if since else "",
         pass_rate=pass_rate,
         failed=check.failed + check.timed_out,
         incidents=check.incidents,
-        split=check.split_sessions,
+        split=f"{check.split_sessions:,}" if check.shared_sessions else "",
         first_try=wording.percent(check.first_try_pass_rate),
         strip=strip,
     )

@@ -7,13 +7,14 @@ from typing import Any, Final
 from reports import charts, wording
 from reports.flakiness import DURATIONS, SCOPES
 from reports.headline import flakiest_first
-from reports.names import Name, check_name, short
+from reports.names import Name, check_name, isolated, place_name
 from reports.report import Report
 
-HEAT_ROWS: Final = 50
+HEAT_ROWS: Final = 40
 HEAT_COLUMNS: Final = 30
 PAIR_ROWS: Final = 10
-LOCATION_ROWS: Final = 60
+LOCATION_ROWS: Final = 40
+WORSE_ROWS: Final = 12
 _COLUMN_LENGTH: Final = 36
 
 
@@ -43,6 +44,14 @@ class PairRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WorseRow:
+    """A check that fails more often at one location than at its others, and what shows it."""
+
+    name: Name
+    shown_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeatCell:
     """One cell of the heat map: text, the fraction behind it, and its shade (-1 = nothing to shade)."""
 
@@ -53,7 +62,11 @@ class HeatCell:
 
 @dataclass(frozen=True, slots=True)
 class FlakySection:
-    """`heat` has one row per check with a flake event, one cell per entry of `heat_locations`."""
+    """`heat` has one row per check with a flake event, one cell per entry of `heat_locations`.
+
+    `worse`: what the location test found among the `tested` pairs; `compared` is false when no check ran at several
+    locations at once.
+    """
 
     locations: Sequence[LocationRow]
     hidden_locations: int
@@ -63,6 +76,10 @@ class FlakySection:
     heat: Sequence[tuple[str, Sequence[HeatCell]]]
     hidden_heat: int
     calm_checks: int
+    worse: Sequence[WorseRow]
+    hidden_worse: int
+    tested: int
+    compared: bool
     failures: Sequence[tuple[str, Sequence[int]]]
     failed: int
     outages: int
@@ -83,6 +100,10 @@ def flaky_section(report: Report) -> FlakySection:
         heat=heat,
         hidden_heat=flaky_checks - len(heat),
         calm_checks=pairs["check_id"].nunique() - flaky_checks,
+        worse=_worse(report),
+        hidden_worse=max(0, int(pairs["worse"].sum()) - WORSE_ROWS),
+        tested=int(pairs["onsets_q_value"].notna().sum()),
+        compared=bool(report.checks["shared_sessions"].gt(0).any()),
         failures=list(cells.items()),
         failed=int(pairs["failed"].sum()),
         outages=sum(cells["wide"]),
@@ -102,7 +123,7 @@ def _location(rank: int, row: Any, min_runs: int) -> LocationRow:
     enough = row.n >= min_runs and row.compared_checks > 0
     return LocationRow(
         rank=str(rank) if enough else "",
-        name=_location_name(row.run_location),
+        name=place_name(row.run_location),
         checks=row.checks,
         mean_pass_rate=wording.percent(row.mean_pass_rate) if enough else _not_compared(row, min_runs),
         failed=f"{row.failed:,} of {row.n:,}",
@@ -114,6 +135,17 @@ def _location(rank: int, row: Any, min_runs: int) -> LocationRow:
 
 def _not_compared(row: Any, min_runs: int) -> str:
     return wording.not_enough(row.n) if row.n < min_runs else "round-robin checks only"
+
+
+def _worse(report: Report) -> list[WorseRow]:
+    found = report.check_location[report.check_location["worse"]].sort_values("onsets_q_value", kind="stable")
+    return [_worse_row(row) for row in found.head(WORSE_ROWS).itertuples()]
+
+
+def _worse_row(row: Any) -> WorseRow:
+    place = isolated(place_name(row.run_location))
+    shown_by = wording.unshared(int(row.onsets_here), int(row.onsets), row.onsets_expected, place)
+    return WorseRow(check_name(row.check_name, row.check_id, row.link), shown_by)
 
 
 def _pair(row: Any) -> PairRow:
@@ -128,7 +160,7 @@ def _pair(row: Any) -> PairRow:
     ]
     return PairRow(
         name=check_name(row.check_name, row.check_id, row.link),
-        location=_location_name(row.run_location),
+        location=place_name(row.run_location),
         rate=wording.rate(row.flake_events, row.n, row.flake_rate_low, row.flake_rate_high),
         made_of=wording.listing(parts),
         flips=f"{row.flips:,} of {row.transitions:,}" if row.transitions else "unknown",
@@ -150,7 +182,7 @@ def _heat_map(report: Report) -> tuple[list[str], list[tuple[str, list[HeatCell]
     found = {(row.check_id, row.run_location): row for row in rows.itertuples()}
     names = {str(row.check_id): check_name(row.check_name, str(row.check_id)).text for row in rows.itertuples()}
     heat = [(names[check], [_cell(found.get((check, column)), least) for column in columns]) for check in ids]
-    return [_location_name(column, longest=_COLUMN_LENGTH) for column in columns], heat
+    return [place_name(column, longest=_COLUMN_LENGTH) for column in columns], heat
 
 
 def _cell(row: Any, min_runs: int) -> HeatCell:
@@ -163,7 +195,3 @@ def _cell(row: Any, min_runs: int) -> HeatCell:
     return HeatCell(
         wording.percent(row.flake_rate), f"{row.flake_events:,}/{row.n:,}", charts.heat_level(row.flake_rate)
     )
-
-
-def _location_name(name: str, *, longest: int = 120) -> str:
-    return short(name, longest=longest) or "(no visible name)"

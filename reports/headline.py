@@ -6,6 +6,7 @@ from typing import Any, Final
 import pandas as pd
 
 from reports import wording
+from reports.change_section import change_clause
 from reports.names import check_name, isolated, short
 from reports.report import Report
 from reports.windows import Window
@@ -34,7 +35,7 @@ def window_lines(window: Window) -> tuple[str, str]:
 
 
 def headline(report: Report) -> list[str]:
-    """One or two sentences: how many checks failed, which was worst, what was flakiest."""
+    """The sentence that says the week (what failed, what changed), then which check was worst and what was flakiest."""
     counts = report.coverage
     if counts.sessions == 0:
         return ["No session was recorded in this window, so there is nothing to rate."]
@@ -46,14 +47,19 @@ def headline(report: Report) -> list[str]:
         every = (
             f"No session failed: {wording.plural(len(checks), 'check')} ran {wording.plural(counts.rated, 'session')}"
         )
-        return [f"{every} that can be rated, and each of them passed.", *_flakiest(report)]
+        return [f"{every} that can be rated, and each of them passed{_changed(report)}.", *_flakiest(report)]
     hit = checks[checks["incidents"].gt(0)]
     first = (
         f"{len(hit):,} of {wording.plural(len(checks), 'check')} failed at least once: "
-        f"{failed:,} of {wording.plural(counts.rated, 'session')} failed."
+        f"{failed:,} of {wording.plural(counts.rated, 'session')} failed{_changed(report)}."
     )
     often = checks["rated"].ge(report.thresholds.min_runs)
     return [first, *_worst(checks[often]), *_flakiest(report)]
+
+
+def _changed(report: Report) -> str:
+    clause = change_clause(report)
+    return f"; {clause}" if clause else ""
 
 
 def _worst(checks: pd.DataFrame) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _LONGEST: Final = 120
+_NAMED_PLACES: Final = 2
 _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 _UNRULY: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Controls, and marks that turn the direction of the text around them."""
@@ -16,6 +17,11 @@ class Name:
 
     text: str
     link: str | None = None
+
+    @property
+    def isolated(self) -> str:
+        """The name as it stands in a sentence."""
+        return isolated(self.text)
 
 
 def check_name(name: object, check_id: str, link: object = None) -> Name:
@@ -40,3 +46,25 @@ def isolated(text: str) -> str:
 def is_web_link(link: str) -> bool:
     """Whether following the link can only open a page: `javascript:` and `data:` come from hostile payloads."""
     return link.startswith(("https://", "http://"))
+
+
+def split_places(joined: str) -> list[str]:
+    """The run locations of a cell that joins them with "|"; one inside a private name is doubled."""
+    return [name.replace("\0", "|") for name in joined.replace("||", "\0").split("|")] if joined else []
+
+
+def place_name(name: str, *, longest: int = _LONGEST) -> str:
+    """A run location as the page calls it."""
+    return short(name, longest=longest) or "(no visible name)"
+
+
+def places_text(joined: str, *, every: int = 0) -> str:
+    """A cell of run locations in words: two by name, more as a number; `every`: how many there are in all."""
+    places = split_places(joined)
+    if not places:
+        return "no locations"
+    if len(places) == every > 1:
+        return f"all {every} locations"
+    if len(places) > _NAMED_PLACES:
+        return f"{len(places)} locations" if not every else f"{len(places)} of {every} locations"
+    return ", ".join(place_name(name) for name in places)

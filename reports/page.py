@@ -5,54 +5,51 @@ from dataclasses import dataclass
 from typing import Final
 
 from reports import wording
+from reports.change_section import ChangeSection, change_section
 from reports.check_section import CheckSection, check_section
+from reports.coverage_section import CoverageSection, coverage_section
+from reports.definition_section import threshold_rows
 from reports.elapsed_section import ElapsedSection, elapsed_section
 from reports.exclusion_section import ExclusionSection, exclusion_section
+from reports.few_section import FewSection, few_section
+from reports.figure_section import FigureSection, figure_section
 from reports.flaky_section import FlakySection, flaky_section
 from reports.headline import headline, moment, title, window_lines
+from reports.hour_section import HourSection, hour_section
+from reports.incident_section import IncidentSection, incident_section
 from reports.names import short
 from reports.report import Report
+from reports.strip_section import StripSection, strip_section
 
 _LONGEST_ABOUT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure of the first screen: what it is, the figure, a line of context."""
-
-    label: str
-    value: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """One line of the coverage: how many, of what, and what that means."""
-
-    label: str
-    count: int
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
-    """Everything the template sets, in the order of the page."""
+    """Everything the template sets, in the order of the page; `rated` says whether there is anything to rate."""
 
     title: str
     local: str
     utc: str
+    zone: str
     recorded: str
     about: str
+    results: str
+    last: str
     sentences: Sequence[str]
-    figures: Sequence[Figure]
-    sessions: Sequence[Count]
-    fires: Sequence[Count]
-    due: int
-    by_hand: int
+    rated: int
+    changes: ChangeSection
+    figures: FigureSection
+    coverage: CoverageSection
     checks: CheckSection
     flaky: FlakySection
+    strips: StripSection
     elapsed: ElapsedSection
     exclusions: ExclusionSection
+    incidents: IncidentSection
+    hours: HourSection
+    few: FewSection
+    thresholds: Sequence[tuple[str, str, str]]
 
 
 def describe(report: Report) -> Page:
@@ -62,71 +59,46 @@ def describe(report: Report) -> Page:
         title=title(report.window),
         local=local,
         utc=utc,
+        zone=report.window.zone.key,
         recorded=_recorded(report),
         about=short(report.about, longest=_LONGEST_ABOUT),
+        results=_results(report),
+        last=_last(report),
         sentences=headline(report),
-        figures=_figures(report) if report.coverage.rated else [],
-        sessions=_sessions(report) if report.coverage.sessions else [],
-        fires=_fires(report),
-        due=report.coverage.due,
-        by_hand=report.coverage.by_hand,
+        rated=report.coverage.rated,
+        changes=change_section(report),
+        figures=figure_section(report),
+        coverage=coverage_section(report),
         checks=check_section(report),
         flaky=flaky_section(report),
+        strips=strip_section(report),
         elapsed=elapsed_section(report),
         exclusions=exclusion_section(report),
+        incidents=incident_section(report),
+        hours=hour_section(report),
+        few=few_section(report),
+        thresholds=threshold_rows(report.thresholds),
     )
 
 
 def _recorded(report: Report) -> str:
-    counts, zone = report.coverage, report.window.zone
-    if counts.first_session_at is None or counts.last_session_at is None:
-        return "no session"
-    first, last = counts.first_session_at.astimezone(zone), counts.last_session_at.astimezone(zone)
-    return f"{wording.plural(counts.sessions, 'session')}, the first {moment(first)}, the last {moment(last)}"
-
-
-def _figures(report: Report) -> list[Figure]:
-    counts, pairs = report.coverage, report.check_location
-    checks = report.checks[report.checks["rated"].gt(0)]
-    events, n = int(pairs["flake_events"].sum()), int(pairs["n"].sum())
-    ok, failed = counts.passed + counts.degraded, counts.failed + counts.timed_out
-    return [
-        Figure("Sessions passed", wording.percent(ok / counts.rated), f"{ok:,} of {counts.rated:,} rated"),
-        Figure("Checks that failed", f"{int(checks['incidents'].gt(0).sum()):,}", f"of {len(checks):,} that ran"),
-        Figure("Incidents", f"{int(checks['incidents'].sum()):,}", f"{wording.plural(failed, 'failed session')}"),
-        Figure("Flake events", f"{events:,}", f"of {wording.plural(n, 'result')}"),
-        Figure("Passed after a retry", f"{int(pairs['retry_pass'].sum()):,}", _retries_note(report)),
-        Figure("Missing results", f"{counts.missing_results:,}", "run locations without an answer"),
-    ]
-
-
-def _retries_note(report: Report) -> str:
-    return "results" if bool(report.sessions["has_attempts"].any()) else "retries not seen"
-
-
-def _sessions(report: Report) -> list[Count]:
     counts = report.coverage
-    return [
-        Count("Passed", counts.passed, ""),
-        Count("Degraded", counts.degraded, "counted as passed"),
-        Count("Failed", counts.failed, ""),
-        Count("Timed out", counts.timed_out, "counted as failed"),
-        Count("Cancelled", counts.cancelled, "not rated"),
-        Count("Unfinished", counts.unfinished, "no final answer recorded, not rated"),
-        Count("Left out", counts.left_out, "excluded, or found by reconciliation"),
-    ]
+    if not counts.sessions:
+        return "no session"
+    due = f", {wording.plural(counts.due, 'due instant')}" if counts.due else ""
+    return f"{wording.plural(counts.sessions, 'session')} of {wording.plural(len(report.checks), 'check')}{due}"
 
 
-def _fires(report: Report) -> list[Count]:
-    notes = {
-        "triggered": "sessions started",
-        "no_match": "no check matched",
-        "rejected": "Checkly refused",
-        "ambiguous": "sent, but the answer is unknown",
-        "missed": "not sent in time",
-        "skipped": "left out on purpose",
-        "pending": "still on its way",
-    }
-    return [
-        Count(state.replace("_", " ").capitalize(), report.coverage.fires[state], note) for state, note in notes.items()
-    ]
+def _results(report: Report) -> str:
+    """Recorded, expected and missing results of the sessions in the rates."""
+    rows = report.coverage_rows
+    expected, missing = int(rows["expected_results"].sum()), int(rows["missing_results"].sum())
+    if not expected:
+        return "none expected"
+    lacking = f"{missing:,} missing" if missing else "none missing"
+    return f"{expected - missing:,} recorded of {expected:,} expected, {lacking}"
+
+
+def _last(report: Report) -> str:
+    last = report.coverage.last_session_at
+    return "none in this window" if last is None else moment(last.astimezone(report.window.zone))

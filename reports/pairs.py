@@ -63,7 +63,9 @@ def compare_pairs(
     earlier = before.table.reindex(table.index)
     both_flaky = table["state"].eq(FLAKY) & earlier["state"].eq(FLAKY)
     response = history.response.reindex(table.index).add_prefix("response_")
-    return table.join([compare_locations(comparable, events, thresholds), response]).assign(
+    compared = compare_locations(comparable, events, thresholds).reindex(table.index)
+    worse = compared["worse"].eq(True)  # noqa: FBT003  a pair that is not compared is not worse
+    return table.join([compared.assign(worse=worse), response]).assign(
         round_robin=round_robin,
         retries_seen=check.isin(retried),
         flake_floor_rate=floor,

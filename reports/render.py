@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from reports import charts
+from reports.frames import LEVEL_DAYS, RECENT_DAYS
 from reports.page import describe
 from reports.report import Report
 from reports.templating import new_environment
@@ -12,11 +13,11 @@ def render_page(report: Report, *, files: Sequence[str] = ()) -> str:
     """The whole page as HTML text; `files` are the names of data files that lie beside it."""
     environment = new_environment()
     environment.globals.update(
-        spark_step=charts.SPARK_STEP,
         spark_height=charts.SPARK_HEIGHT,
-        min_runs=report.thresholds.min_runs,
-        isolated_max=report.thresholds.isolated_sessions,
-        gap_medians=report.thresholds.gap_intervals,
-        gap_hours=report.thresholds.gap_hours,
+        strip_height=charts.STRIP_HEIGHT,
+        strip_path=charts.strip_path,
+        limits=report.thresholds,
+        recent_days=RECENT_DAYS,
+        level_days=LEVEL_DAYS,
     )
     return environment.get_template("index.html.j2").render(page=describe(report), files=files)

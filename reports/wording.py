@@ -1,11 +1,17 @@
 """Pure: how figures are said. Never a rate rounded up to 100 %, never a figure where there is none."""
 
 import math
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
+
+import pandas as pd
 
 _MOST_PLACES: Final = 6
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS: Final = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+UNKNOWN: Final = "–"  # noqa: RUF001  the typographic dash
+"""What stands where nothing is known."""
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
 
@@ -78,10 +84,34 @@ def change(share: float, low: float, high: float) -> str:
     return f"{share * 100:+.1f} %, 95 %: {low * 100:+.1f} to {high * 100:+.1f} %"
 
 
+def points(share: float, low: float, high: float) -> str:
+    """Such as "+4.2 points, 95 %: +1.1 to +8.0": the difference of two rates that passed its gate."""
+    return f"{share * 100:+.1f} points, 95 %: {low * 100:+.1f} to {high * 100:+.1f}"
+
+
+def when(instant: datetime | None, zone: ZoneInfo) -> str:
+    """Such as "Tue 10 Nov 09:04" on the clocks of the zone; empty when it is not known."""
+    if instant is None or pd.isna(instant):
+        return ""
+    local = instant.astimezone(zone)
+    return f"{DAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]} {local:%H:%M}"
+
+
+def lasting(span: timedelta) -> str:
+    """Such as "under a minute", "45 min", "3 h 30 min", "2 d 4 h"."""
+    minutes = int(span / timedelta(minutes=1))
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days:,} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes % 60:02} min"
+    return f"{minutes} min" if minutes else "under a minute"
+
+
 def duration(milliseconds: float) -> str:
     """Such as "842 ms", "1.23 s", "2 min 05 s"; a dash for NaN."""
     if math.isnan(milliseconds):
-        return "–"  # noqa: RUF001  the typographic dash
+        return UNKNOWN
     if round(milliseconds) < _SECOND_MS:
         return f"{milliseconds:.0f} ms"
     if milliseconds < _MINUTE_MS - 5:
