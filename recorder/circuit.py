@@ -80,7 +80,7 @@ class Circuit:
             if not was_open:
                 self._probed_at = self._monotonic()
         if not was_open:
-            log.error("Checkly refuses, trying once in 15 minutes from now on", what=self._what, why=why)
+            log.warning("Checkly refuses, trying once in 15 minutes from now on", what=self._what, why=why)
 
     def _close(self) -> None:
         with self._lock:

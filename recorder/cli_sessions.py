@@ -62,7 +62,7 @@ def run(
     from recorder.daemon import Daemon
     from recorder.screen import say
 
-    set_up_logs("warning" if once else log_level, as_json=log_json)
+    set_up_logs("error" if once else log_level, as_json=log_json)
     context = Context(config, database)
     settings = context.settings
     access = wiring.checkly_access(settings)

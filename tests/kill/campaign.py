@@ -133,7 +133,7 @@ class Campaign:
         names = {fault: name for name, fault in self.stage.weather.items()}
         return self.injected - Counter(names[fault] for fault in self.stage.checkly.checkly.faults.waiting())
 
-    def drain(self) -> None:
+    def drain(self, patience_s: float = DRAIN_S) -> None:
         """Let the faults stop and a last daemon bring everything to its end, then tell it to stop."""
         stage = self.stage
         self.injected = self.played()
@@ -142,7 +142,7 @@ class Campaign:
         if self.server is not None:
             self._wait_until_forgotten()
         last = stage.start(config="paused.toml")
-        give_up_at = monotonic() + DRAIN_S
+        give_up_at = monotonic() + patience_s
         while monotonic() < give_up_at and not last.wait(0.2):
             if last.has_logged(STARTED) and not self._is_anything_open():
                 break

@@ -74,7 +74,7 @@ def watch_commits(engine: Engine, reached: Reached) -> None:
 def step_of(statement: str, parameters: Any) -> str | None:
     """Which step of the protocol a statement belongs to; None for reads and for what no step is named after."""
     if statement.startswith("INSERT INTO fires"):
-        return "materialise"
+        return "materialise" if any("due" in values_of(row) for row in rows_of(parameters)) else None
     if statement.startswith("INSERT INTO check_results"):
         return "results"
     if statement.startswith("UPDATE fires") and "request_body=" in statement:
@@ -82,9 +82,18 @@ def step_of(statement: str, parameters: Any) -> str | None:
     if statement.startswith("UPDATE fires") and "not_before=" in statement:
         return "return"
     if statement.startswith("UPDATE fires"):
-        values = parameters.values() if isinstance(parameters, Mapping) else parameters
-        return "outcome" if "triggered" in values else None
+        return "outcome" if "triggered" in values_of(parameters) else None
     return None
+
+
+def rows_of(parameters: Any) -> list[Any]:
+    """The parameters of each row of a statement, which may have been given many."""
+    return parameters if isinstance(parameters, list) else [parameters]
+
+
+def values_of(row: Any) -> Any:
+    """What is written, whether the driver was given names or places."""
+    return row.values() if isinstance(row, Mapping) else row
 
 
 def label_intents(label: FireLabel) -> None:
