@@ -21,10 +21,10 @@ settings = load_settings(None, environ=dict(os.environ), cwd=Path.cwd())
 engine = db.open_engine(settings.database.url)
 db.upgrade(engine)
 parts = wiring.build(settings, engine)
-def write_report(_settings):
+def deliver_reports(_settings):
     parts.stop.set()
     threading.Event().wait()
-daemon = Daemon(parts, write_report=write_report, stop_within_s=1.0)
+daemon = Daemon(parts, deliver_reports=deliver_reports, stop_within_s=1.0)
 daemon.run()
 """
 
