@@ -102,6 +102,7 @@ def test_results_of_a_session_that_is_still_followed_speak_for_no_lost_trigger(r
     sent = recorder.triggering.trigger_now(plan.target, follow=recorder.follow, schedule="prod", origin="manual")
 
     [while_open] = reconcile(recorder.parts)
+    recorder.clock.advance(seconds=60)  # by when each is expected to have ended
     follow(recorder.parts, scope=sent.sessions)
     [afterwards] = reconcile(recorder.parts)
 

@@ -168,16 +168,16 @@ def test_a_wish_to_wait_beyond_the_grace_is_a_miss_at_once(engine: Engine, tmp_p
 @pytest.mark.parametrize("retry_after", ["0", "1", None])
 def test_tries_are_apart_and_end_with_the_grace(engine: Engine, tmp_path: Path, retry_after: str | None) -> None:
     """Each is refused at once: a server that says "now" is not asked a hundred times a minute."""
-    with harness(engine, tmp_path, schedule(more='misfire_grace = "60s"')) as recorder:
+    with harness(engine, tmp_path, schedule(more='misfire_grace = "30s"')) as recorder:
         limited = Fault(kind=FaultKind.STATUS, route="trigger", status=429, retry_after=retry_after, count=None)
         recorder.checkly.inject(limited)
         recorder.clock.advance(minutes=10)
-        for _ in range(90):
+        for _ in range(45):
             recorder.triggering.work()
-            recorder.clock.advance(seconds=1)
+            recorder.clock.pass_by(1)
 
         assert recorder.fires() == ["missed: rate_limited"]
-        assert 2 <= recorder.triggers_received() <= 13
+        assert 2 <= recorder.triggers_received() <= 7
 
 
 def test_a_fire_that_runs_late_after_an_absence_has_its_grace_from_its_first_try(
@@ -190,7 +190,7 @@ def test_a_fire_that_runs_late_after_an_absence_has_its_grace_from_its_first_try
         late = recorder.restart()
         late.triggering.work()
         first = late.fires()[-1]
-        late.clock.advance(seconds=6)
+        late.clock.pass_by(6)
         late.triggering.work()
 
         assert (first, late.fires()[-1]) == ("due: rate_limited", "triggered")
