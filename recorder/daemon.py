@@ -106,9 +106,7 @@ class Daemon:
         self._triggering.take_up_spool()
         if self._alone:  # the lock proves that whoever was here before is dead, however lately it was seen
             transact(parts.engine, lambda db: roster.bury_all(db, now=parts.now()))
-        self._triggering.enrol(parts.plans(), parts.definitions())
-        host, pid = socket.gethostname(), os.getpid()
-        transact(parts.engine, lambda db: roster.sign_in(db, owner=parts.owner, host=host, pid=pid, now=parts.now()))
+        self._triggering.enrol(parts.plans(), parts.definitions(), together_with=self._sign_in)
         orphans = self._triggering.give_up_orphans(lock_proves=self._alone)
         following = transact(parts.engine, lambda db: resume(db, now=parts.now())) if self._alone else None
         if self._alone and (flaw := sqlite_flaw()):
@@ -192,6 +190,10 @@ class Daemon:
             except DatabaseError as error:
                 self._triggering.note_trouble(Reason.DB_UNAVAILABLE)
                 log.warning("no sign of life could be written", error=str(error))
+
+    def _sign_in(self, db: Session) -> None:
+        host, pid = socket.gethostname(), os.getpid()
+        roster.sign_in(db, owner=self._parts.owner, host=host, pid=pid, now=self._parts.now())
 
     def _be_seen(self, db: Session) -> None:
         roster.beat(db, owner=self._parts.owner, now=self._parts.now(), refusal=self._parts.refusal)

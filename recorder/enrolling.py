@@ -23,9 +23,12 @@ def enrol_together(
 ) -> dict[str, ScheduleRow]:
     """Enrol the schedules; alone this replaces what was known, beside others it must agree with it.
 
+    One daemon at a time does it, until its transaction ends: sign in within the same one, so that whoever starts at
+    the same moment sees both or neither.
     What is new about a schedule holds from now on: instants before it belong to what was known, and end unsent.
     Raises ConfigError naming every schedule about which another living daemon was told something else.
     """
+    schedule_store.wait_for_turn(db)
     known = schedule_store.known_schedules(db)
     others = colleagues(db, owner=owner, now=now)
     if others:

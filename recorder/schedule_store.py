@@ -6,12 +6,16 @@ Takes a `Session`, never commits.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from recorder.ledger import Reason, skip_due
 from recorder.models import Schedule
+
+_ENROLMENT: Final = 20260902
+"""The number of the lock; a lock of a transaction, not of a session, also holds behind PgBouncer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,12 @@ class KnownSchedule:
     row: ScheduleRow
     definition: str
     is_removed: bool
+
+
+def wait_for_turn(db: Session) -> None:
+    """Hold what lets one daemon at a time enrol, until the transaction ends; on SQLite every transaction holds it."""
+    if db.get_bind().dialect.name != "sqlite":
+        db.execute(select(func.pg_advisory_xact_lock(_ENROLMENT)))
 
 
 def enrol_schedules(db: Session, definitions: Mapping[str, Definition], *, now: datetime) -> dict[str, ScheduleRow]:

@@ -39,7 +39,7 @@ from recorder.materialising import Follow, PlannedSchedule, materialise
 from recorder.roster import colleagues
 from recorder.safekeeping import Safekeeping
 from recorder.schedule import next_due
-from recorder.schedule_store import Definition
+from recorder.schedule_store import Definition, ScheduleRow
 from recorder.spool import Room, Spool
 from recorder.targets import Target
 from recorder.trigger_outcomes import Sent, settle
@@ -47,6 +47,8 @@ from recorder.trigger_outcomes import Sent, settle
 STALL_LIMIT_S: Final = 5.0
 """Seconds between the intent's commit and the request; after a longer sleep of the machine nothing is sent."""
 RESEND_AFTER: Final = timedelta(seconds=5)
+TOGETHER: Final = 50
+"""Schedules whose instants are written in one transaction."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,17 +81,30 @@ class Triggering:
         self._stop = stop
         self._started_at = now()
         self._trouble: tuple[datetime, Reason] | None = None
+        self._materialising = threading.Lock()
         self._plans: dict[int, PlannedSchedule] = {}
         self._next_due: dict[int, datetime] = {}
 
-    def enrol(self, schedules: Mapping[str, PlannedSchedule], definitions: Mapping[str, Definition]) -> None:
-        """Take these schedules as the ones to trigger, and write them down.
+    def enrol(
+        self,
+        schedules: Mapping[str, PlannedSchedule],
+        definitions: Mapping[str, Definition],
+        *,
+        together_with: Callable[[Session], None] = lambda _: None,
+    ) -> None:
+        """Take these schedules as the ones to trigger, and write them down; `together_with` in the same transaction.
 
         Raises ConfigError, and changes nothing, when another daemon at work on this database was told otherwise.
         """
+
+        def work(db: Session) -> dict[str, ScheduleRow]:
+            rows = enrol_together(db, definitions, owner=self._owner, now=self._now())
+            together_with(db)
+            return rows
+
         self.materialise()  # what is due by now is due by what was known
         before = transact(self._engine, schedule_store.known_schedules)
-        rows = transact(self._engine, lambda db: enrol_together(db, definitions, owner=self._owner, now=self._now()))
+        rows = transact(self._engine, work)
         for name, known in before.items():
             if name not in rows and not known.is_removed:
                 log.warning("schedule left the configuration, what was due for it is skipped", schedule=name)
@@ -120,12 +135,14 @@ class Triggering:
 
     def materialise(self) -> None:
         """Turn every instant up to now into a fire; schedules whose next instant is still to come cost nothing."""
-        now = self._now()
-        plans, due = self._plans, self._next_due  # a new configuration may come meanwhile
-        for schedule_pk, plan in plans.items():
-            if schedule_pk in due and due[schedule_pk] <= now:
-                cursor = transact(self._engine, partial(materialise, schedule_pk, plan, now, self._why_late))
-                due[schedule_pk] = next_due(plan.cadence, cursor)
+        with self._materialising:  # senders that wake together would all do the same
+            now = self._now()
+            plans, due = self._plans, self._next_due  # a new configuration may come meanwhile
+            late = [pk for pk in plans if pk in due and due[pk] <= now]
+            for start in range(0, len(late), TOGETHER):
+                some = {pk: plans[pk] for pk in late[start : start + TOGETHER]}
+                cursors = transact(self._engine, partial(materialise, some, now, self._why_late))
+                due.update((pk, next_due(plans[pk].cadence, cursor)) for pk, cursor in cursors.items())
 
     def note_trouble(self, reason: Reason) -> None:
         """Remember what has just kept this process from its work: instants missed meanwhile carry it as reason."""
@@ -181,8 +198,7 @@ class Triggering:
         return transact(self._engine, work)
 
     def _has_due(self) -> bool:
-        pks = list(self._plans)
-        return bool(pks) and transact(self._engine, lambda db: ledger.has_due(db, pks, now=self._now()))
+        return transact(self._engine, lambda db: ledger.has_due(db, self._plans.keys(), now=self._now()))
 
     def _send_next(self) -> "_Step":
         """Claim one fire and send it; client, room and budget come first: nothing may delay a written intent."""

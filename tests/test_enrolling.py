@@ -1,6 +1,8 @@
 """Several daemons on one database must have been told the same; what one of them holds alone it may change."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from uuid import UUID, uuid4
 
 import pytest
@@ -70,3 +72,25 @@ def test_a_daemon_that_is_seen_keeps_its_say(engine: Engine) -> None:
 
     with pytest.raises(ConfigError):
         start(engine, OTHER, later=timedelta(seconds=100))
+
+
+@pytest.mark.parametrize("round_", range(6))
+def test_daemons_that_start_at_the_same_moment_agree(engine: Engine, round_: int) -> None:
+    """Of those that were told the same all join; of two that were told differently one is refused, whichever."""
+    told = [ONE, ONE, ONE] if round_ % 2 else [ONE, OTHER]
+    together = Barrier(len(told))
+
+    def begin(definitions: dict[str, Definition]) -> bool:
+        together.wait()
+        try:
+            start(engine, definitions)
+        except ConfigError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(told)) as threads:
+        joined = list(threads.map(begin, told))
+
+    assert sum(joined) == (3 if round_ % 2 else 1)
+    [(definition,)] = rows(engine, "SELECT definition FROM schedules")
+    assert definition == next(one for one, is_in in zip(told, joined, strict=True) if is_in)["prod"].text
