@@ -310,7 +310,7 @@ class ChecklyClient:
             asked=asked,
             status=response.status_code,
             body=body,
-            said="" if flaw else server_message(body, secret=key),
+            said="" if flaw or response.is_success else server_message(body, secret=key),
             is_html=looks_like_html(response.headers, body),
             retry_after_s=retry_after_s(response.headers.get("retry-after"), self._now()),
             flaw=flaw,

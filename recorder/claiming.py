@@ -33,7 +33,7 @@ def claim_next(
 
     Returns whether any was found, and the claimed one. One at a time: an intent that waits behind another is late.
     """
-    due = ledger.lock_due_fires(db, list(plans), now=now, limit=JUDGE_BATCH)
+    due = ledger.lock_due_fires(db, plans.keys(), now=now, limit=JUDGE_BATCH)
     for fire in due:
         plan = plans[fire.schedule_pk]
         verdict = _judge(db, fire, plan, now)
@@ -46,7 +46,7 @@ def claim_next(
 
 def skip_due_fires(db: Session, plans: Mapping[int, PlannedSchedule], reason: Reason, *, now: datetime) -> bool:
     """End the oldest due fires unsent; whether any was found."""
-    due = ledger.lock_due_fires(db, list(plans), now=now, limit=JUDGE_BATCH)
+    due = ledger.lock_due_fires(db, plans.keys(), now=now, limit=JUDGE_BATCH)
     for fire in due:
         ledger.close_due(db, fire, state="skipped", reason=reason, now=now)
     return bool(due)

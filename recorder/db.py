@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -46,7 +47,8 @@ def open_engine(url: str) -> Engine:
     except ImportError:
         raise DatabaseError('PostgreSQL needs its driver: pip install "checkly-session-recorder[postgres]"') from None
     outage = Outage(describe(engine), replay_for_s=REPLAY_FOR_S, monotonic=monotonic)
-    engine.update_execution_options(recorder_outage=outage)
+    turn = threading.Lock() if parsed.get_backend_name() == "sqlite" else None
+    engine.update_execution_options(recorder_outage=outage, recorder_turn=turn)
     with database_errors(engine), engine.connect():
         return engine
 
@@ -152,9 +154,30 @@ def transact(engine: Engine, work: Callable[[Session], T]) -> T:
     outage: Outage = engine.get_execution_options()["recorder_outage"]
     with database_errors(engine):
         for attempt in stamina.retry_context(on=is_transient, attempts=None, timeout=REPLAY_FOR_S, wait_max=2.0):
-            with attempt, outage.watch(is_transient), Session(engine, expire_on_commit=False) as db, db.begin():
+            with (
+                attempt,
+                outage.watch(is_transient),
+                _turn(engine),
+                Session(engine, expire_on_commit=False) as db,
+                db.begin(),
+            ):
                 return work(db)
     raise AssertionError("a retry context returns or raises")
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """Let the threads of this process write to SQLite one after the other, the next one at once.
+
+    SQLite itself lets whoever finds the database busy sleep, ever longer up to 100 ms, and look again.
+    """
+    lock: threading.Lock | None = engine.get_execution_options()["recorder_turn"]
+    is_mine = lock is not None and lock.acquire(timeout=BUSY_TIMEOUT_S)
+    try:
+        yield
+    finally:
+        if lock is not None and is_mine:
+            lock.release()
 
 
 def is_transient(error: Exception) -> bool:

@@ -8,14 +8,14 @@ is one, so that a row belongs to whoever changed it first. No function here touc
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, and_, exists, func, or_, select, update
+from sqlalchemy import CursorResult, Select, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from recorder.bulk import among
@@ -129,31 +129,22 @@ def insert_instants(db: Session, schedule_pk: int, instants: Sequence[Instant], 
     db.execute(update(Schedule).where(Schedule.pk == schedule_pk).values(cursor=cursor))
 
 
-def has_due(db: Session, schedule_pks: Sequence[int], *, now: datetime) -> bool:
+def has_due(db: Session, schedule_pks: Collection[int], *, now: datetime) -> bool:
     """Whether a fire of these schedules may be sent now."""
-    waiting = exists().where(
-        Fire.state == "due", Fire.not_before <= now, among(db, Fire.__table__.c.schedule_pk, schedule_pks)
-    )
-    return bool(db.scalar(select(waiting)))
+    return bool(_oldest_due(db, schedule_pks, select(Fire.schedule_pk), now=now, limit=1))
 
 
-def lock_due_fires(db: Session, schedule_pks: Sequence[int], *, now: datetime, limit: int) -> list[DueFire]:
+def lock_due_fires(db: Session, schedule_pks: Collection[int], *, now: datetime, limit: int) -> list[DueFire]:
     """Up to `limit` fires of these schedules that may be sent now, oldest first, without rows another daemon holds."""
-    rows = db.execute(
-        select(
-            Fire.pk,
-            Fire.schedule_pk,
-            Fire.scheduled_for,
-            Fire.not_before,
-            Fire.attempt,
-            Fire.reason,
-            Fire.first_intent_at,
-        )
-        .where(Fire.state == "due", Fire.not_before <= now, among(db, Fire.__table__.c.schedule_pk, schedule_pks))
-        .order_by(Fire.scheduled_for, Fire.pk)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    wanted = select(
+        Fire.pk,
+        Fire.schedule_pk,
+        Fire.scheduled_for,
+        Fire.not_before,
+        Fire.attempt,
+        Fire.reason,
+        Fire.first_intent_at,
+    ).with_for_update(skip_locked=True)
     return [
         DueFire(
             row.pk,
@@ -164,8 +155,19 @@ def lock_due_fires(db: Session, schedule_pks: Sequence[int], *, now: datetime, l
             Reason(row.reason) if row.reason else None,
             row.first_intent_at,
         )
-        for row in rows
+        for row in _oldest_due(db, schedule_pks, wanted, now=now, limit=limit)
     ]
+
+
+def _oldest_due(
+    db: Session, schedule_pks: Collection[int], wanted: Select[*tuple[Any, ...]], *, now: datetime, limit: int
+) -> Sequence[Any]:
+    """The oldest due fires of these schedules; their keys, which may be thousands, are only sent if others are due."""
+    query = wanted.where(Fire.state == "due", Fire.not_before <= now).order_by(Fire.scheduled_for, Fire.pk).limit(limit)
+    rows = db.execute(query).all()
+    if all(row.schedule_pk in schedule_pks for row in rows):
+        return rows
+    return db.execute(query.where(among(db, Fire.__table__.c.schedule_pk, schedule_pks))).all()
 
 
 def has_newer_due(db: Session, fire: DueFire, *, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Turns the time that has passed into fires: every instant between a schedule's cursor and now becomes one row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,11 +38,20 @@ class PlannedSchedule:
     expect_locations: tuple[str, ...]
 
 
-def materialise(schedule_pk: int, plan: PlannedSchedule, now: datetime, why_late: WhyLate, db: Session) -> datetime:
-    """Write the instants in (cursor, now] and return the new cursor; another daemon may have been faster.
+def materialise(
+    plans: Mapping[int, PlannedSchedule], now: datetime, why_late: WhyLate, db: Session
+) -> dict[int, datetime]:
+    """Write the instants in (cursor, now] of these schedules, and return their new cursors, all by key.
 
-    `why_late` says, given the cursor, what kept the instants after it from being seen in time.
+    Another daemon may have been faster. `why_late` says, given a cursor, what kept the instants after it from being
+    seen in time.
     """
+    return {pk: _materialise_one(pk, plans[pk], now, why_late, db) for pk in sorted(plans)}
+
+
+def _materialise_one(
+    schedule_pk: int, plan: PlannedSchedule, now: datetime, why_late: WhyLate, db: Session
+) -> datetime:
     row = lock_schedule(db, schedule_pk)
     if row.cursor >= now:
         return row.cursor

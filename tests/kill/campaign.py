@@ -23,7 +23,7 @@ from tests.kill.child import BUSY, HASTE
 from tests.kill.invariants import Sightings, Violation, check_ledger, sight_finals, stuck_rows
 from tests.kill.points import POINTS
 from tests.kill.postgresql import PostgresqlServer
-from tests.kill.stage import Stage
+from tests.kill.stage import LIMITED, Stage
 from tests.kill.zygote import Child, wait_for_any
 
 RANDOM: Final = "random"
@@ -38,6 +38,8 @@ PAUSE_S: Final = 6.0
 STARTED: Final = "recorder started"
 """What a daemon logs when it obeys signals and has taken up what was left."""
 CALM: Final = ""
+LIFE_TO_TRY_AGAIN_S: Final = (2.0, 3.0)
+"""How long a daemon lives that is refused with 429: it has to be there when the fire is due again."""
 TORMENTS: Final = ("restart", "cut", "cut", "pause", "old answers", CALM, CALM, CALM)
 """What befalls several daemons on PostgreSQL beside their deaths, one of these after each."""
 LONELY_TORMENTS: Final = ("old answers", CALM, CALM, CALM)
@@ -191,11 +193,13 @@ class Campaign:
         return self.stage.rng.sample(deck, len(deck))
 
     def _fill(self) -> Slot:
-        stage, point = self.stage, next(self._points)
+        stage = self.stage
         if (weather := next(self._weather)) != CALM:
             stage.checkly.inject(stage.weather[weather])
             self.injected[weather] += 1
-        if point == RANDOM:
+        if weather == LIMITED:
+            return Slot(stage.start(), RANDOM, monotonic() + stage.rng.uniform(*LIFE_TO_TRY_AGAIN_S))
+        if (point := next(self._points)) == RANDOM:
             return Slot(stage.start(), point, monotonic() + stage.rng.uniform(0.1, 1.6))
         child = stage.start(kill_at=point, nth=stage.rng.choice((1, 1, 2, 3)))
         return Slot(child, point, monotonic() + REACH_S)

@@ -29,12 +29,13 @@ SCHEDULES: Final = {
     "strict": 'every = "1s"\noverlap = "allow"\nmisfire = "skip"\nmisfire_grace = "2s"',
 }
 """The policies of the schedules. Each triggers a check of its own: a POST's body tells who sent it."""
+LIMITED: Final = "429"
 WEATHER: Final = {
     "reset before acting": Fault(kind=FaultKind.RESET_BEFORE, route="trigger"),
     "reset after acting": Fault(kind=FaultKind.RESET_AFTER, route="trigger"),
     "502 after acting": Fault(kind=FaultKind.STATUS_AFTER, route="trigger", status=502, html=True),
     "503": Fault(kind=FaultKind.STATUS, route="trigger", status=503),
-    "429": Fault(kind=FaultKind.STATUS, route="trigger", status=429, retry_after="1"),
+    LIMITED: Fault(kind=FaultKind.STATUS, route="trigger", status=429, retry_after="0"),
     "too slow": Fault(kind=FaultKind.DELAY, route="trigger", seconds=2.5),
     "slow": Fault(kind=FaultKind.SLOW_BODY, route="trigger", seconds=0.0005),
     "truncated": Fault(kind=FaultKind.TRUNCATE, route="trigger"),
