@@ -19,7 +19,6 @@ from sqlalchemy import (
     CursorResult,
     Dialect,
     Table,
-    TypeDecorator,
     any_,
     column,
     func,
@@ -30,6 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+
+from recorder.columns import UtcDateTime, UuidKey
 
 Insert = postgresql.Insert | sqlite.Insert
 Row = Mapping[str, Any]
@@ -111,9 +112,7 @@ class BulkInsert:
 
 
 def _bound(kind: Any, values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:
-    if not isinstance(kind, TypeDecorator):
-        return values
-    return [kind.process_bind_param(value, dialect) for value in values]
+    return kind.bind_column(values, dialect) if isinstance(kind, UtcDateTime | UuidKey) else values
 
 
 def among(db: Session, one: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from functools import cache, partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Literal, Self, TypeAlias, cast
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import httpx
@@ -68,6 +69,8 @@ ResultType: TypeAlias = Literal["FINAL", "ATTEMPT", "ALL"]
 class DeadlineTransport(httpx.BaseTransport):
     """One connection for one thread; httpx's `timeout=` becomes the budget in seconds of the whole exchange.
 
+    A request's path and query are those of httpx's extension `target` when it has one.
+
     Raises the errors of `DeadlineConnection.send`, also while a body is read.
     """
 
@@ -79,6 +82,7 @@ class DeadlineTransport(httpx.BaseTransport):
         answer = self._connection.send(
             request.method,
             str(request.url),
+            request.extensions.get("target", request.url.raw_path),
             headers=request.headers.raw,
             content=cast("httpx.SyncByteStream", request.stream),
             budget_s=request.extensions["timeout"]["read"],
@@ -115,8 +119,17 @@ class ChecklyClient:
         self._access = access
         self._monotonic = monotonic
         self._now = now
-        self._base_url = access.base_url.rstrip("/")
+        self._base_url = httpx.URL(access.base_url.rstrip("/"))
         self._tls = (access.tls_context() or _public_authorities()) if access.is_encrypted else None
+        self._headers = httpx.Headers(
+            {
+                "Authorization": f"Bearer {access.api_key}",
+                "X-Checkly-Account": str(access.account_id),
+                "User-Agent": f"checkly-session-recorder/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            }
+        )
         self._http = self._open()
 
     def __enter__(self) -> Self:
@@ -249,26 +262,15 @@ class ChecklyClient:
         except NoSuchThing:
             return
 
-    def _open(self) -> httpx.Client:
-        """A client that reads nothing from the environment, follows nothing and asks for plain bytes."""
+    def _open(self) -> DeadlineTransport:
+        """A transport without a client around it: no cookies, no redirects, nothing out of the environment."""
         proxy = httpx.Proxy(self._access.proxy) if self._access.proxy and self._access.is_encrypted else None
         connection = DeadlineConnection(
             monotonic=self._monotonic,
             ssl_context=self._tls,
             proxy=None if proxy is None else Proxy(str(proxy.url), proxy.raw_auth),
         )
-        return httpx.Client(
-            transport=DeadlineTransport(connection),
-            headers={
-                "Authorization": f"Bearer {self._access.api_key}",
-                "X-Checkly-Account": str(self._access.account_id),
-                "User-Agent": f"checkly-session-recorder/{__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-            },
-            follow_redirects=False,
-            trust_env=False,
-        )
+        return DeadlineTransport(connection)
 
     def _read(self, path: str, *, params: Mapping[str, str] | None = None) -> Answer:
         answer = self._exchange(self._http, "GET", path, params=params, budget_s=self._access.timeout_s)
@@ -278,7 +280,7 @@ class ChecklyClient:
 
     def _exchange(
         self,
-        http: httpx.Client,
+        http: DeadlineTransport,
         method: str,
         path: str,
         *,
@@ -288,17 +290,28 @@ class ChecklyClient:
     ) -> Answer:
         """Send one request and read what comes, whatever it is. Raises NotSent when no byte left this machine."""
         asked = f"{method} {path}"
-        request = http.build_request(method, self._base_url + path, params=params, content=content, timeout=budget_s)
+        request = httpx.Request(
+            method,
+            self._base_url,
+            headers=self._headers,
+            content=content,
+            extensions={"target": self._target(path, params), "timeout": {"read": budget_s}},
+        )
         if content is not None:
             request.headers["Content-Type"] = "application/json"
         try:
-            with closing(http.send(request, stream=True)) as response:
+            with closing(http.handle_request(request)) as response:
                 return self._answer(asked, response, budget_s)
         except NothingSent as error:
             detail = quotable(str(error), secret=self._access.api_key)
             raise NotSent(f"cannot reach {self._access.host}: {detail} (nothing was sent)", reason="network") from None
         except ExchangeError as error:
             return Answer(asked=asked, status=None, flaw=_flaw(error, budget_s, lost="conn_reset"))
+
+    def _target(self, path: str, params: Mapping[str, str] | None) -> bytes:
+        """The path and the query on the wire; the server's own URL is parsed once, which takes as long as all this."""
+        query = f"?{urlencode(params)}" if params else ""
+        return self._base_url.raw_path.rstrip(b"/") + f"{path}{query}".encode("ascii")
 
     def _answer(self, asked: str, response: httpx.Response, budget_s: float) -> Answer:
         key = self._access.api_key

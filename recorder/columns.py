@@ -1,5 +1,6 @@
 """How values stand in columns: instants, UUIDs, keys and durations, the same meaning on SQLite and PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -35,12 +36,19 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Raises ValueError for a naive datetime."""
-        if value is None:
-            return None
-        instant = value if value.tzinfo is UTC else floor_to_ms(value)
-        if dialect.name == "sqlite":
-            return instant.isoformat(" ", "milliseconds")[:23]  # cut, not rounded; the rest is the offset
-        return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+        return self.bind_column([value], dialect)[0]
+
+    def bind_column(self, values: Sequence[datetime | None], dialect: Dialect) -> list[Any]:
+        """A whole column at once; instants that are one and the same object are turned into text once."""
+        as_text = dialect.name == "sqlite"
+        bound: list[Any] = []
+        last: datetime | None = None
+        form: Any = None
+        for value in values:
+            if value is not last:
+                last, form = value, None if value is None else _form(value, as_text=as_text)
+            bound.append(form)
+        return bound
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Always aware and in UTC."""
@@ -48,6 +56,13 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         instant: datetime = datetime.fromisoformat(value) if isinstance(value, str) else value
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _form(value: datetime, *, as_text: bool) -> Any:
+    instant = value if value.tzinfo is UTC else floor_to_ms(value)
+    if as_text:
+        return instant.isoformat(" ", "milliseconds")[:23]  # cut, not rounded; the rest is the offset
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 class UuidKey(TypeDecorator[UUID]):
@@ -64,7 +79,13 @@ class UuidKey(TypeDecorator[UUID]):
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
         """The form that the database stores."""
-        return value.bytes if value is not None and dialect.name == "sqlite" else value
+        return self.bind_column([value], dialect)[0]
+
+    def bind_column(self, values: Sequence[UUID | None], dialect: Dialect) -> Sequence[Any]:
+        """A whole column at once."""
+        if dialect.name != "sqlite":
+            return values
+        return [None if value is None else value.bytes for value in values]
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
         """A UUID whatever the database stored."""

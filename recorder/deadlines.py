@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from queue import Empty, SimpleQueue
 from ssl import SSLContext
 from threading import Thread
@@ -27,6 +28,8 @@ _WRITE_PIECE: Final = 16 * 1024
 """Bytes handed over at once; a longer piece could wait the whole rest of the budget several times."""
 _IDLE_S: Final = 20.0
 """How long an unused connection is kept; shorter than servers do, so that a half-dead one is rarely used."""
+_server: Final = lru_cache(maxsize=16)(httpcore.URL)
+"""A server's address, taken apart once and not for each request."""
 _HTTPCORE_ERRORS: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -205,12 +208,14 @@ class DeadlineConnection:
         resolve: Resolve = resolve_addresses,
     ) -> None:
         self._exchange = Exchange(monotonic)
-        self._pool = _open_pool(_DeadlineBackend(self._exchange, resolve), ssl_context, proxy)
+        self._opener = _opener(_DeadlineBackend(self._exchange, resolve), ssl_context, proxy)
+        self._open: httpcore.ConnectionInterface | None = None
 
     def send(
         self,
         method: str,
         url: str,
+        target: bytes,
         *,
         headers: Sequence[tuple[bytes, bytes]],
         content: Iterable[bytes],
@@ -218,17 +223,30 @@ class DeadlineConnection:
     ) -> RawAnswer:
         """Send one request and read the head of its answer; the body is read under the same budget.
 
+        `url` says which server is asked, `target` for what: path and query as they stand on the wire.
         Raises NothingSent exactly when no byte of the request was handed to the network, and TimeOver, BrokenOff or
         ConnectionLost once one was.
         """
         self._exchange.begin(budget_s=budget_s, is_encrypted=url.startswith("https:"))
-        request = httpcore.Request(method, url, headers=headers, content=content)
+        server = _server(url)
+        where = httpcore.URL(scheme=server.scheme, host=server.host, port=server.port, target=target)
+        request = httpcore.Request(method, where, headers=headers, content=content)
         with _told_apart(self._exchange):
-            return RawAnswer(self._pool.handle_request(request), self._exchange)
+            return RawAnswer(self._connection(request.url.origin).handle_request(request), self._exchange)
 
     def close(self) -> None:
         """Close the connection."""
-        self._pool.close()
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
+        """The open connection while it can take a request, else a new one."""
+        if self._open is not None and (not self._open.is_idle() or self._open.has_expired()):
+            self.close()
+        if self._open is None:
+            self._open = self._opener.create_connection(origin)
+        return self._open
 
 
 @contextmanager
@@ -248,18 +266,16 @@ def _kind(error: Exception, *, request_left: bool) -> type[ExchangeError]:
     return BrokenOff if isinstance(error, httpcore.RemoteProtocolError) else ConnectionLost
 
 
-def _open_pool(
+def _opener(
     backend: httpcore.NetworkBackend, ssl_context: SSLContext | None, proxy: Proxy | None
 ) -> httpcore.ConnectionPool:
+    """What opens connections, through a proxy or not; one thread needs no pool to hand it its only one."""
     if proxy is None:
-        return httpcore.ConnectionPool(
-            ssl_context=ssl_context, max_connections=1, keepalive_expiry=_IDLE_S, network_backend=backend
-        )
+        return httpcore.ConnectionPool(ssl_context=ssl_context, keepalive_expiry=_IDLE_S, network_backend=backend)
     return httpcore.HTTPProxy(
         proxy_url=proxy.url,
         proxy_auth=proxy.auth,
         ssl_context=ssl_context,
-        max_connections=1,
         keepalive_expiry=_IDLE_S,
         network_backend=backend,
     )

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from sqlalchemy import Connection, Engine, event
 
 from recorder import ledger
@@ -117,15 +116,11 @@ class WatchedClient(ChecklyClient):
         super().__init__(access)
 
     def trigger(self, body: bytes, *, allow_everything: bool = False) -> TriggerAnswer:
+        if self._label.pk is not None:
+            self._headers[FIRE_HEADER] = str(self._label.pk)
         answer = super().trigger(body, allow_everything=allow_everything)
         self._reached("after_post")
         return answer
-
-    def _open(self) -> httpx.Client:
-        client = super()._open()
-        if self._label.pk is not None:
-            client.headers[FIRE_HEADER] = str(self._label.pk)
-        return client
 
 
 class WatchedSpool(Spool):
