@@ -6,7 +6,7 @@ row, which took most of the time.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,6 +109,40 @@ class BulkInsert:
         written = connection.execute(self._from_incoming, execution_options=_COUNTED).rowcount
         connection.exec_driver_sql(f"DROP TABLE {self._incoming}")
         return written
+
+
+@dataclass(frozen=True)
+class BulkSelect:
+    """A SELECT of the rows that have one of many values in a column. Build it once and keep it.
+
+    `wanted` are the other columns, as the driver returns them: no type of ours makes anything of their values.
+    """
+
+    key: ColumnElement[Any]
+    wanted: tuple[ColumnElement[Any], ...]
+
+    def rows(self, db: Session, values: Collection[Any]) -> Iterator[tuple[Any, ...]]:
+        """Each row found: which of the values it has, and what is wanted of it."""
+        connection = db.connection()
+        bound = _bound(self.key.type, list(values), connection.dialect)
+        named = dict(zip(bound, values, strict=True))
+        for start in range(0, len(bound), _FEW):
+            statement, parameters = self._spelled(connection.dialect, tuple(bound[start : start + _FEW]))
+            for found, *wanted in connection.exec_driver_sql(statement, parameters).all():
+                yield named[found], *wanted
+
+    def by_key(self, db: Session, values: Collection[Any]) -> dict[Any, tuple[Any, ...]]:
+        """What is wanted of each row, by its value, of a unique column."""
+        return {value: tuple(wanted) for value, *wanted in self.rows(db, values)}
+
+    def _spelled(self, dialect: Dialect, some: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        if dialect.name == "sqlite":
+            return f"{self._start} IN ({', '.join('?' * len(some))})", some
+        return f"{self._start} = ANY(%s)", (list(some),)
+
+    @cached_property
+    def _start(self) -> str:
+        return f"{select(self.key, *self.wanted)} WHERE {self.key}"
 
 
 def _bound(kind: Any, values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:

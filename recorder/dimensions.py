@@ -6,19 +6,23 @@ constraint lets one win and both read the winner's key. Rows go in sorted order,
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from recorder.bulk import BulkInsert, BulkSelect
 from recorder.models import Base, Check, LocationSet, LocationSetMember, RunLocation
 from recorder.payloads import SessionSnapshot
 
 LocationNames = tuple[str, ...]
 _TABLES: Final = Base.metadata.tables
+_LOCATIONS: Final = BulkSelect(_TABLES["run_locations"].c.name, (_TABLES["run_locations"].c.pk,))
+_SETS: Final = BulkSelect(_TABLES["location_sets"].c.digest, (_TABLES["location_sets"].c.pk,))
 
 
 def upserting(db: Session, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -59,24 +63,28 @@ def check_keys(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUID, 
         }
         for check_id in sorted(newest)
     ]
+    insert, find = _checks(db.get_bind().dialect.name)
+    insert.run(db, rows)
+    return {check_id: pk for check_id, (pk,) in find.by_key(db, newest).items()}
+
+
+@cache
+def _checks(dialect: str) -> tuple[BulkInsert, BulkSelect]:
     checks = table_of(Check)
-    insert = upserting(db, checks)
+    insert = upserting_for(dialect, checks)
     new = insert.excluded
-    db.execute(
-        insert.on_conflict_do_update(
-            index_elements=[checks.c.check_id],
-            set_={
-                "name": func.coalesce(new.name, checks.c.name),
-                "check_type": new.check_type,
-                "link": func.coalesce(new.link, checks.c.link),
-                "seen_at": new.seen_at,
-            },
-            where=new.seen_at >= checks.c.seen_at,
-        ),
-        rows,
+    statement = insert.on_conflict_do_update(
+        index_elements=[checks.c.check_id],
+        set_={
+            "name": func.coalesce(new.name, checks.c.name),
+            "check_type": new.check_type,
+            "link": func.coalesce(new.link, checks.c.link),
+            "seen_at": new.seen_at,
+        },
+        where=new.seen_at >= checks.c.seen_at,
     )
-    found = db.execute(select(checks.c.check_id, checks.c.pk).where(checks.c.check_id.in_(list(newest))))
-    return dict(found.all())
+    columns = frozenset({"check_id", "name", "check_type", "link", "seen_at"})
+    return BulkInsert(statement, columns, "check_id"), BulkSelect(checks.c.check_id, (checks.c.pk,))
 
 
 def check_link(snapshot: SessionSnapshot) -> str | None:
@@ -89,9 +97,11 @@ def check_link(snapshot: SessionSnapshot) -> str | None:
 def location_keys(db: Session, names: Iterable[str]) -> dict[str, int]:
     """The key of every location named."""
     wanted = sorted(set(names))
-    insert_missing(db, RunLocation, [{"name": name} for name in wanted])
-    found = db.execute(select(RunLocation.name, RunLocation.pk).where(RunLocation.name.in_(wanted)))
-    return dict(found.all())
+    known = _LOCATIONS.by_key(db, wanted)
+    if len(known) < len(wanted):
+        insert_missing(db, RunLocation, [{"name": name} for name in wanted if name not in known])
+        known = _LOCATIONS.by_key(db, wanted)
+    return {name: pk for name, (pk,) in known.items()}
 
 
 def location_set_keys(
@@ -120,6 +130,5 @@ def set_digest(names: LocationNames) -> str:
     return hashlib.sha256(json.dumps(sorted(names)).encode()).hexdigest()[:32]
 
 
-def _known_sets(db: Session, digests: Iterable[str]) -> dict[str, int]:
-    found = db.execute(select(LocationSet.digest, LocationSet.pk).where(LocationSet.digest.in_(list(digests))))
-    return dict(found.all())
+def _known_sets(db: Session, digests: Collection[str]) -> dict[str, int]:
+    return {digest: pk for digest, (pk,) in _SETS.by_key(db, digests).items()}

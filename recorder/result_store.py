@@ -4,17 +4,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, func, select, update
+from sqlalchemy import ColumnElement, Table, Update, func, select, update
 from sqlalchemy.orm import Session
 
-from recorder.bulk import BulkInsert, among
+from recorder.bulk import BulkInsert, BulkSelect, among
+from recorder.columns import UuidKey
 from recorder.dimensions import table_of, upserting_for
 from recorder.models import CheckResult, CheckSession, LocationSetMember
 from recorder.outcomes import Outcome, result_outcome
 from recorder.payloads import ResultSnapshot
+
+_UUID: Final = UuidKey()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,18 @@ def record_results(
     for entry in placed:
         stored = known.get(entry.session_pk, {})
         results = entry.results
-        together = stored | {r.check_result_id: _known_result(r, locations) for r in results}
-        attempts = attempts_of_finals(together.values())
-        added += len(together) - len(stored)
+        named = {result.check_result_id for result in results}
+        attempts: dict[UUID, int] = {}  # of most sessions nothing is stored, and nobody tried twice
+        if stored or any(result.result_type == "ATTEMPT" for result in results):
+            together = stored | {r.check_result_id: _known_result(r, locations) for r in results}
+            attempts = attempts_of_finals(together.values())
+        added += len(named.difference(stored))
         if entry.is_stale:
             gaps += [
                 _result_row(entry, one, locations, attempts) for one in results if one.check_result_id not in stored
             ]
         else:
             fresh += [_result_row(entry, result, locations, attempts) for result in results]
-        named = {result.check_result_id for result in results}
         corrections += [{"id_": key, "n": n} for key, n in attempts.items() if key in stored and key not in named]
     written = _upsert_results(db, fresh, gaps)
     _correct_stored(db, placed, corrections)
@@ -76,14 +81,20 @@ def mark_partial(db: Session, session_pks: Sequence[int]) -> None:
 
     By all that is stored, with the rule that `SessionSnapshot.missing_locations` has for one answer.
     """
+    if session_pks:
+        of_these = among(db, table_of(CheckSession).c.pk, session_pks)
+        db.execute(_marking().where(of_these))
+
+
+@cache
+def _marking() -> Update:
     sessions, results, members = table_of(CheckSession), table_of(CheckResult), table_of(LocationSetMember)
     mine = (results.c.session_pk == sessions.c.pk) & (results.c.result_type == "FINAL")
     finals = select(func.count()).select_from(results).where(mine).scalar_subquery()
     expected = members.c.location_set_pk == sessions.c.location_set_pk
     locations = select(func.count()).select_from(members).where(expected).scalar_subquery()
     partial = sessions.c.final_at.is_not(None) & (finals < locations)
-    if session_pks:
-        db.execute(update(sessions).where(among(db, sessions.c.pk, session_pks)).values(is_partial=partial))
+    return update(sessions).values(is_partial=partial)
 
 
 def _taken_ids(db: Session, rows: Sequence[Mapping[str, Any]]) -> Counter[int]:
@@ -98,16 +109,18 @@ def _taken_ids(db: Session, rows: Sequence[Mapping[str, Any]]) -> Counter[int]:
 
 
 def _known_results(db: Session, session_pks: Sequence[int]) -> dict[int, dict[UUID, _KnownResult]]:
-    results = table_of(CheckResult)
+    dialect = db.get_bind().dialect
     found: dict[int, dict[UUID, _KnownResult]] = {}
-    rows = db.execute(
-        select(results.c.session_pk, results.c.check_result_id, results.c.run_location_pk, results.c.result_type).where(
-            among(db, results.c.session_pk, session_pks)
-        )
-    )
-    for session_pk, check_result_id, run_location_pk, result_type in rows:
+    for session_pk, raw_id, run_location_pk, result_type in _find_results().rows(db, session_pks):
+        check_result_id = cast(UUID, _UUID.process_result_value(raw_id, dialect))
         found.setdefault(session_pk, {})[check_result_id] = _KnownResult(check_result_id, run_location_pk, result_type)
     return found
+
+
+@cache
+def _find_results() -> BulkSelect:
+    results = table_of(CheckResult).c
+    return BulkSelect(results.session_pk, (results.check_result_id, results.run_location_pk, results.result_type))
 
 
 def _known_result(result: ResultSnapshot, locations: Mapping[str, int]) -> _KnownResult:

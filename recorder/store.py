@@ -21,7 +21,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
-from recorder.bulk import BulkInsert, among
+from recorder.bulk import BulkInsert, BulkSelect
 from recorder.dimensions import check_keys, location_keys, location_set_keys, table_of, upserting, upserting_for
 from recorder.models import CheckSession, ContractSurprise, Payload
 from recorder.outcomes import session_outcome
@@ -131,10 +131,10 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     checks = check_keys(db, snapshots)
     locations = location_keys(db, _location_names(snapshots))
     sets = location_set_keys(db, {snapshot.run_locations for snapshot in snapshots}, locations)
-    before = _session_rows(db, snapshots)
+    before = _stored_sessions(db, snapshots)
     insert = _session_insert(db.get_bind().dialect.name, sets.get(()))
     insert.run(db, [_session_row(r, checks, sets, now) for r in batch])
-    after = _session_rows(db, snapshots)
+    after = _stored_sessions(db, snapshots)
     placed = [_placed(snapshot, after) for snapshot in snapshots]
     added, elsewhere = record_results(
         db, [PlacedResults(one.session_pk, one.status, one.is_stale, one.snapshot.results) for one in placed], locations
@@ -143,9 +143,7 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     odd = [(one, one.snapshot.surprises + (TAKEN_ID,) * elsewhere[one.session_pk]) for one in placed]
     _count_surprises(db, _not_kept_yet(db, odd), now)
     _upsert_payloads(db, placed, now)
-    closed = sum(
-        after[key].final_at is not None and (key not in before or before[key].final_at is None) for key in after
-    )
+    closed = sum(after[key].is_final and not (key in before and before[key].is_final) for key in after)
     return Written(sessions=len(after) - len(before), results=added, closed=closed)
 
 
@@ -154,20 +152,28 @@ def _location_names(snapshots: Iterable[SessionSnapshot]) -> set[str]:
     return names | {result.run_location for snapshot in snapshots for result in snapshot.results}
 
 
-def _session_rows(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUID, Any]:
-    sessions = table_of(CheckSession)
-    ids = [snapshot.check_session_id for snapshot in snapshots]
-    rows = db.execute(
-        select(
-            sessions.c.check_session_id,
-            sessions.c.pk,
-            sessions.c.status,
-            sessions.c.outcome,
-            sessions.c.final_at,
-            sessions.c.is_partial,
-        ).where(among(db, sessions.c.check_session_id, ids))
+class _Stored(NamedTuple):
+    """What is stored of a session."""
+
+    pk: int
+    status: str
+    outcome: str | None
+    is_final: bool
+    is_partial: bool
+
+
+def _stored_sessions(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUID, _Stored]:
+    found = _find_sessions().by_key(db, {snapshot.check_session_id for snapshot in snapshots})
+    return {check_session_id: _Stored(*row) for check_session_id, row in found.items()}
+
+
+@cache
+def _find_sessions() -> BulkSelect:
+    sessions = table_of(CheckSession).c
+    return BulkSelect(
+        sessions.check_session_id,
+        (sessions.pk, sessions.status, sessions.outcome, sessions.final_at.is_not(None), sessions.is_partial),
     )
-    return {row.check_session_id: row for row in rows}
 
 
 def _session_row(
@@ -236,7 +242,7 @@ def _session_insert(dialect: str, no_locations: int | None) -> BulkInsert:
     return BulkInsert(statement, frozenset((*set_once, *changes)), "check_session_id")
 
 
-def _placed(snapshot: SessionSnapshot, rows: Mapping[UUID, Any]) -> _Placed:
+def _placed(snapshot: SessionSnapshot, rows: Mapping[UUID, _Stored]) -> _Placed:
     row = rows[snapshot.check_session_id]
     stale = row.outcome is not None and not snapshot.is_final
     return _Placed(snapshot, row.pk, row.status, stale, row.is_partial)
