@@ -1,8 +1,8 @@
 """Writes many rows at once by the quickest way that each database has; takes a `Session`, never commits.
 
-SQLite: the driver's `executemany`. PostgreSQL: COPY into a temporary table, then one INSERT out of it in the order of a
-unique column, so that no two writers deadlock. SQLAlchemy compiles a statement once and is not asked again for each
-row, which took most of the time.
+SQLite: the driver's `executemany`. PostgreSQL: COPY, into the table itself while every row is new, else into a
+temporary table and with one INSERT out of it that merges; in the order of a unique column either way, so that no two
+writers deadlock. SQLAlchemy compiles a statement once and is not asked again for each row, which took most of the time.
 """
 
 import json
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final, cast
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,7 +28,7 @@ from sqlalchemy import (
     table,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from recorder.columns import UtcDateTime, UuidKey
@@ -51,8 +52,11 @@ class BulkInsert:
     named: frozenset[str]
     order_by: str
 
-    def run(self, db: Session, rows: Sequence[Row]) -> int:
-        """Write the rows; how many were inserted or changed. Raises SQLAlchemy's errors, whichever way they went."""
+    def run(self, db: Session, rows: Sequence[Row], *, are_new: bool = False) -> int:
+        """Write the rows; how many were inserted or changed. Raises SQLAlchemy's errors, whichever way they went.
+
+        `are_new`: as far as the caller can tell none of them is there, so it is worth trying not to merge.
+        """
         if not rows:
             return 0
         connection = db.connection()
@@ -60,10 +64,21 @@ class BulkInsert:
             values = self._values(rows, connection.dialect)
             return connection.exec_driver_sql(self._for_sqlite, values, execution_options=_COUNTED).rowcount
         if len(rows) < COPY_FROM:
-            ordered = [dict(row) for row in sorted(rows, key=itemgetter(self.order_by))]
+            ordered = [dict(row) for row in self._in_order(rows)]
             done = db.execute(self.statement, ordered, execution_options=_COUNTED)
             return cast("CursorResult[Any]", done).rowcount
-        return self._copy(connection, self._values(rows, connection.dialect))
+        if are_new and self._copy_new(connection, self._values(self._in_order(rows), connection.dialect)):
+            return len(rows)
+        return self._copy_and_merge(connection, self._values(rows, connection.dialect))
+
+    def _in_order(self, rows: Sequence[Row]) -> list[Row]:
+        """By the unique column; UUIDs as integers, which are in the same order and compared twenty times faster."""
+
+        def place(row: Row) -> Any:
+            value = row[self.order_by]
+            return value.int if isinstance(value, UUID) else value
+
+        return sorted(rows, key=place)
 
     @cached_property
     def _target(self) -> Table:
@@ -94,21 +109,36 @@ class BulkInsert:
         bound = [_bound(kind, values, dialect) for kind, values in zip(types, by_column, strict=True)]
         return list(zip(*bound, strict=True))
 
-    def _copy(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-        names = ", ".join(self._columns)
-        empty = f"SELECT {names} FROM {self._target.name} WITH NO DATA"  # noqa: S608 - names of our own tables
+    def _copy_new(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Copy into the table itself; False, with nothing changed, when a row is there after all."""
+        try:
+            with connection.begin_nested():
+                self._copy(connection, self._target.name, rows)
+        except IntegrityError:
+            return False
+        return True
+
+    def _copy_and_merge(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+        empty = f"SELECT {self._names} FROM {self._target.name} WITH NO DATA"  # noqa: S608 - names of our own tables
         connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {self._incoming} ON COMMIT DROP AS {empty}")
+        self._copy(connection, self._incoming, rows)
+        written = connection.execute(self._from_incoming, execution_options=_COUNTED).rowcount
+        connection.exec_driver_sql(f"DROP TABLE {self._incoming}")
+        return written
+
+    def _copy(self, connection: Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
         driver: Any = connection.connection.driver_connection
         with (
             _errors_of(connection),
             driver.cursor() as cursor,
-            cursor.copy(f"COPY {self._incoming} FROM STDIN") as copy,
+            cursor.copy(f"COPY {table} ({self._names}) FROM STDIN") as copy,
         ):
             for row in rows:
                 copy.write_row(row)
-        written = connection.execute(self._from_incoming, execution_options=_COUNTED).rowcount
-        connection.exec_driver_sql(f"DROP TABLE {self._incoming}")
-        return written
+
+    @cached_property
+    def _names(self) -> str:
+        return ", ".join(self._columns)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ def _form(value: datetime, *, as_text: bool) -> Any:
     instant = value if value.tzinfo is UTC else floor_to_ms(value)
     if as_text:
         return instant.isoformat(" ", "milliseconds")[:23]  # cut, not rounded; the rest is the offset
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+    below_ms = instant.microsecond % 1000
+    return instant.replace(microsecond=instant.microsecond - below_ms) if below_ms else instant
 
 
 class UuidKey(TypeDecorator[UUID]):

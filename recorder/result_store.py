@@ -54,9 +54,14 @@ def record_results(
     gaps: list[dict[str, Any]] = []
     corrections: list[dict[str, Any]] = []
     added = 0
+    owners: dict[UUID, int] = {}
+    elsewhere = Counter[int]()
     for entry in placed:
         stored = known.get(entry.session_pk, {})
-        results = entry.results
+        results = [
+            one for one in entry.results if owners.setdefault(one.check_result_id, entry.session_pk) == entry.session_pk
+        ]
+        elsewhere[entry.session_pk] += len(entry.results) - len(results)
         named = {result.check_result_id for result in results}
         attempts: dict[UUID, int] = {}  # of most sessions nothing is stored, and nobody tried twice
         if stored or any(result.result_type == "ATTEMPT" for result in results):
@@ -70,10 +75,10 @@ def record_results(
         else:
             fresh += [_result_row(entry, result, locations, attempts) for result in results]
         corrections += [{"id_": key, "n": n} for key, n in attempts.items() if key in stored and key not in named]
-    written = _upsert_results(db, fresh, gaps)
+    written = _upsert_results(db, fresh, gaps, are_new=not known)
     _correct_stored(db, placed, corrections)
-    elsewhere = Counter[int]() if written == len(fresh) + len(gaps) else _taken_ids(db, fresh + gaps)
-    return added - elsewhere.total(), elsewhere
+    taken = Counter[int]() if written == len(fresh) + len(gaps) else _taken_ids(db, fresh + gaps)
+    return added - taken.total(), elsewhere + taken
 
 
 def mark_partial(db: Session, session_pks: Sequence[int]) -> None:
@@ -169,10 +174,10 @@ def _result_row(
     }
 
 
-def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[str, Any]]) -> int:
+def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[str, Any]], *, are_new: bool) -> int:
     """Insert or merge the fresh rows, insert the gaps; how many were written: an id of another session's is not."""
     merge, fill = _inserts(db.get_bind().dialect.name)
-    return merge.run(db, fresh) + fill.run(db, gaps)
+    return merge.run(db, fresh, are_new=are_new) + fill.run(db, gaps)
 
 
 @cache

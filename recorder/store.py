@@ -133,7 +133,7 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     sets = location_set_keys(db, {snapshot.run_locations for snapshot in snapshots}, locations)
     before = _stored_sessions(db, snapshots)
     insert = _session_insert(db.get_bind().dialect.name, sets.get(()))
-    insert.run(db, [_session_row(r, checks, sets, now) for r in batch])
+    insert.run(db, [_session_row(r, checks, sets, now) for r in batch], are_new=not before)
     after = _stored_sessions(db, snapshots)
     placed = [_placed(snapshot, after) for snapshot in snapshots]
     added, elsewhere = record_results(
@@ -142,7 +142,7 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     mark_partial(db, [one.session_pk for one in placed if one.is_partial or one.snapshot.missing_locations])
     odd = [(one, one.snapshot.surprises + (TAKEN_ID,) * elsewhere[one.session_pk]) for one in placed]
     _count_surprises(db, _not_kept_yet(db, odd), now)
-    _upsert_payloads(db, placed, now)
+    _upsert_payloads(db, placed, now, are_new=not before)
     closed = sum(after[key].is_final and not (key in before and before[key].is_final) for key in after)
     return Written(sessions=len(after) - len(before), results=added, closed=closed)
 
@@ -248,7 +248,7 @@ def _placed(snapshot: SessionSnapshot, rows: Mapping[UUID, _Stored]) -> _Placed:
     return _Placed(snapshot, row.pk, row.status, stale, row.is_partial)
 
 
-def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> None:
+def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime, *, are_new: bool) -> None:
     """Keep the newest raw answer of each session; a stale one never replaces a final one."""
     rows = [
         {
@@ -260,7 +260,7 @@ def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime) -> N
         for entry in placed
         if not entry.is_stale
     ]
-    _payload_insert(db.get_bind().dialect.name).run(db, rows)
+    _payload_insert(db.get_bind().dialect.name).run(db, rows, are_new=are_new)
 
 
 @cache

@@ -7,13 +7,14 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from recorder.bulk import COPY_FROM, among
+from recorder.bulk import COPY_FROM, BulkInsert, among
 from recorder.db import transact
-from recorder.dimensions import table_of
+from recorder.dimensions import table_of, upserting_for
 from recorder.errors import DatabaseError
-from recorder.models import CheckSession, RunLocation
+from recorder.models import CheckSession, LocationSet, RunLocation
+from recorder.store import TAKEN_ID
 from recorder.writing import is_refused_row
-from tests.factories import NOW, dump, record, rows, running, session
+from tests.factories import NOW, dump, record, result, rows, running, session
 
 
 def many(count: int, **changes: Any) -> list[dict[str, Any]]:
@@ -90,3 +91,41 @@ def test_many_ids_are_found_among_all(engine: Engine) -> None:
         return len(ids), list(names)
 
     assert transact(engine, find) == (3, ["us-east-1"])
+
+
+def test_what_was_taken_for_new_and_is_not_is_merged(engine: Engine) -> None:
+    """Another daemon may have written the same sessions since they were looked for."""
+    sets = [{"digest": f"{number:032}", "run_locations": "[]"} for number in range(2 * COPY_FROM)]
+    table = table_of(LocationSet)
+    transact(engine, lambda db: [db.execute(table.insert().values(one)) for one in sets[:3]])
+    insert = upserting_for(engine.dialect.name, table).on_conflict_do_nothing()
+    bulk = BulkInsert(insert, frozenset({"digest", "run_locations"}), "digest")
+
+    transact(engine, lambda db: bulk.run(db, sets, are_new=True))
+
+    assert rows(engine, "SELECT COUNT(*), COUNT(DISTINCT digest) FROM location_sets") == [(2 * COPY_FROM,) * 2]
+
+
+def test_two_new_sessions_that_name_one_result_id_share_no_result(engine: Engine) -> None:
+    """The first one has it, and the other one is written without it."""
+    shared = result("shared", "us-east-1")
+    payloads = many(2 * COPY_FROM)
+    for payload in payloads[:2]:
+        payload["results"].append(shared)
+
+    record(engine, *payloads)
+
+    whose = "SELECT check_session_id FROM result_history WHERE check_result_id = :id"
+    [(owner,)] = rows(engine, whose, id=shared["checkResultId"])
+    assert owner in {payload["checkSessionId"] for payload in payloads[:2]}
+    assert rows(engine, "SELECT COUNT(*) FROM check_sessions") == [(2 * COPY_FROM,)]
+    assert rows(engine, "SELECT times FROM contract_surprises WHERE what = :what", what=TAKEN_ID) == [(1,)]
+
+
+def test_an_answer_that_names_a_result_twice_is_written_once(engine: Engine) -> None:
+    payloads = many(2 * COPY_FROM)
+    payloads[0]["results"].append(payloads[0]["results"][0])
+
+    record(engine, *payloads)
+
+    assert rows(engine, "SELECT COUNT(*), COUNT(DISTINCT check_result_id) FROM check_results") == [(4 * COPY_FROM,) * 2]
