@@ -27,6 +27,8 @@ def floor_to_ms(instant: datetime) -> datetime:
 
     Raises ValueError for a naive datetime.
     """
+    if instant.tzinfo is UTC and instant.microsecond % 1000 == 0:  # as nearly all of them
+        return instant
     if instant.tzinfo is None:
         raise ValueError(f"naive datetime {instant.isoformat()}: give it a time zone")
     utc = instant.astimezone(UTC)

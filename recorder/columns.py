@@ -59,11 +59,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def _form(value: datetime, *, as_text: bool) -> Any:
-    instant = value if value.tzinfo is UTC else floor_to_ms(value)
-    if as_text:
-        return instant.isoformat(" ", "milliseconds")[:23]  # cut, not rounded; the rest is the offset
-    below_ms = instant.microsecond % 1000
-    return instant.replace(microsecond=instant.microsecond - below_ms) if below_ms else instant
+    instant = floor_to_ms(value)
+    return instant.isoformat(" ", "milliseconds")[:23] if as_text else instant  # the rest is the offset
 
 
 class UuidKey(TypeDecorator[UUID]):

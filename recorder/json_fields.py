@@ -18,6 +18,7 @@ from recorder.errors import MalformedPayload
 WORD_LIMIT: Final = 200
 """Characters kept of a location or an enum value."""
 _MAX_MS: Final = 2**53
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -84,6 +85,8 @@ def read_flag(value: object, field: str, odd: list[str]) -> bool | None:
 
 def read_word(value: object, known: frozenset[str], field: str, odd: list[str]) -> str | None:
     """An enum value as text; one that is not in `known` is kept and named in `odd`."""
+    if isinstance(value, str) and value in known:
+        return value
     word = read_text(value, WORD_LIMIT, field, odd)
     if word is not None and word not in known:
         odd.append(f"{field}={word}")
@@ -97,8 +100,9 @@ def read_text(value: object, limit: int, field: str, odd: list[str]) -> str | No
     if not isinstance(value, str):
         odd.append(f"{field} is {kind_of(value)}")
         return None
-    text = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
-    if text != value:
+    text = value
+    if _UNSTORABLE.search(value):
+        text = _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
         odd.append(f"{field} held characters that cannot be stored")
     if len(text) > limit:
         odd.append(f"{field} was longer than {limit} characters")
@@ -121,7 +125,7 @@ def kind_of(value: object) -> str:
 def compact_json(entry: object) -> bytes:
     """JSON with every odd character escaped, so that the raw payload is plain ASCII."""
     try:
-        return json.dumps(entry, separators=(",", ":")).encode("ascii")
+        return _COMPACT.encode(entry).encode("ascii")
     except (ValueError, RecursionError):
         return b""
 

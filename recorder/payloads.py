@@ -56,6 +56,8 @@ _RESULT_FIELDS: Final = frozenset(
 
 
 _NULLABLE: Final = frozenset({"stoppedAt", "runSource", "resultType", "responseTime"})
+_NEVER_NULL_IN_SESSION: Final = _SESSION_FIELDS - _NULLABLE
+_NEVER_NULL_IN_RESULT: Final = _RESULT_FIELDS - _NULLABLE - {"startedAt"}
 """Fields that the contract lets be null; a result's startedAt may be, too."""
 
 
@@ -168,7 +170,7 @@ def parse_session(entry: object) -> SessionSnapshot:
     if not isinstance(entry, dict):
         raise MalformedPayload(f"a session is an object, this is {kind_of(entry)}")
     odd: list[str] = [f"field session.{storable_key(key)}" for key in entry if key not in _SESSION_FIELDS]
-    odd.extend(_nulls(entry, _SESSION_FIELDS - _NULLABLE))
+    odd.extend(_nulls(entry, _NEVER_NULL_IN_SESSION))
     results, malformed_results = _parse_results(entry.get("results"), odd)
     locations = _parse_locations(entry.get("runLocations"), odd)
     return SessionSnapshot(
@@ -195,7 +197,7 @@ def parse_result(entry: object, odd: list[str]) -> ResultSnapshot:
     if not isinstance(entry, dict):
         raise MalformedPayload(f"a result is an object, this is {kind_of(entry)}")
     odd.extend(f"field result.{storable_key(key)}" for key in entry if key not in _RESULT_FIELDS)
-    odd.extend(_nulls(entry, _RESULT_FIELDS - _NULLABLE - {"startedAt"}))
+    odd.extend(_nulls(entry, _NEVER_NULL_IN_RESULT))
     location = read_text(entry.get("runLocation"), WORD_LIMIT, "runLocation", odd)
     if location is None:
         raise MalformedPayload("a result has no runLocation")

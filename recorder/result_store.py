@@ -24,13 +24,15 @@ _UUID: Final = UuidKey()
 class PlacedResults:
     """The results of one answer, with the key and the status of the session's row after the answer was written.
 
-    `is_stale`: the answer is of a running session that is final already.
+    `is_stale`: the answer is of a running session that is final already. `is_new`: the session's row was made in this
+    transaction, so nothing can be stored of it.
     """
 
     session_pk: int
     status: str
     is_stale: bool
     results: tuple[ResultSnapshot, ...]
+    is_new: bool
 
 
 class _KnownResult(NamedTuple):
@@ -49,7 +51,7 @@ def record_results(
     `locations` holds the key of each location named. The sessions' rows are written already. Returns how many results
     are new, and for each session how many of its results were left out because another session has their ids.
     """
-    known = _known_results(db, [entry.session_pk for entry in placed])
+    known = _known_results(db, [entry.session_pk for entry in placed if not entry.is_new])
     fresh: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
     corrections: list[dict[str, Any]] = []

@@ -136,8 +136,20 @@ def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Wri
     insert.run(db, [_session_row(r, checks, sets, now) for r in batch], are_new=not before)
     after = _stored_sessions(db, snapshots)
     placed = [_placed(snapshot, after) for snapshot in snapshots]
+    nobody_else_writes = db.get_bind().dialect.name == "sqlite"
     added, elsewhere = record_results(
-        db, [PlacedResults(one.session_pk, one.status, one.is_stale, one.snapshot.results) for one in placed], locations
+        db,
+        [
+            PlacedResults(
+                one.session_pk,
+                one.status,
+                one.is_stale,
+                one.snapshot.results,
+                is_new=nobody_else_writes and one.snapshot.check_session_id not in before,
+            )
+            for one in placed
+        ],
+        locations,
     )
     mark_partial(db, [one.session_pk for one in placed if one.is_partial or one.snapshot.missing_locations])
     odd = [(one, one.snapshot.surprises + (TAKEN_ID,) * elsewhere[one.session_pk]) for one in placed]
