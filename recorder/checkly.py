@@ -69,9 +69,8 @@ ResultType: TypeAlias = Literal["FINAL", "ATTEMPT", "ALL"]
 class DeadlineTransport(httpx.BaseTransport):
     """One connection for one thread; httpx's `timeout=` becomes the budget in seconds of the whole exchange.
 
-    A request's path and query are those of httpx's extension `target` when it has one.
-
-    Raises the errors of `DeadlineConnection.send`, also while a body is read.
+    A request's path and query are those of httpx's extension `target` when it has one. Raises the errors of
+    `DeadlineConnection.send`, also while a body is read.
     """
 
     def __init__(self, connection: DeadlineConnection) -> None:

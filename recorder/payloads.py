@@ -56,9 +56,9 @@ _RESULT_FIELDS: Final = frozenset(
 
 
 _NULLABLE: Final = frozenset({"stoppedAt", "runSource", "resultType", "responseTime"})
+"""Fields that the contract lets be null; a result's startedAt may be, too."""
 _NEVER_NULL_IN_SESSION: Final = _SESSION_FIELDS - _NULLABLE
 _NEVER_NULL_IN_RESULT: Final = _RESULT_FIELDS - _NULLABLE - {"startedAt"}
-"""Fields that the contract lets be null; a result's startedAt may be, too."""
 
 
 @dataclass(frozen=True, slots=True)
