@@ -114,7 +114,7 @@ def write_script(
 
 def session_row(pk: int, one: SessionSnapshot, check_pk: int, set_pk: int) -> tuple[Any, ...]:
     """A finished session as a script would write it."""
-    times = (as_text(one.started_at), as_text(one.stopped_at), as_text(NOW), as_text(NOW))
+    times = (as_text(one.started_at), as_number(one.stopped_at), as_number(NOW), as_number(NOW))
     retried = any(result.result_type == "ATTEMPT" for result in one.results)
     outcome = OUTCOMES[one.status]
     facts = (one.status, outcome, one.time_elapsed_ms, one.run_source, retried)
@@ -126,12 +126,17 @@ def result_row(pk: int, one: ResultSnapshot, locations: Mapping[str, int]) -> tu
     flags = (one.has_errors, one.has_failures, one.is_degraded, one.aborted, one.is_cancelled)
     outcome = "FAIL" if one.has_errors or one.has_failures else "DEGRADED" if one.is_degraded else "PASS"
     place = (one.check_result_id.bytes, pk, locations[one.run_location], one.result_type)
-    return (*place, *flags, outcome, one.response_time_ms, as_text(one.started_at), as_text(one.stopped_at))
+    return (*place, *flags, outcome, one.response_time_ms, as_number(one.started_at), as_number(one.stopped_at))
 
 
-def as_text(instant: datetime | None) -> str | None:
-    """A time as the tables hold it."""
-    return None if instant is None else instant.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+def as_text(instant: datetime) -> str:
+    """A time by which rows are looked for, as the tables hold it."""
+    return instant.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+
+
+def as_number(instant: datetime | None) -> int | None:
+    """Any other time."""
+    return None if instant is None else round(instant.timestamp() * 1000)
 
 
 OUTCOMES: Final = {"PASSED": "PASS", "DEGRADED": "DEGRADED", "FAILED": "FAIL", "TIMED_OUT": "FAIL", "CANCELLED": "VOID"}

@@ -10,7 +10,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from recorder import views
-from recorder.db import open_engine
+from recorder.db import migration_connection, open_engine
 from recorder.models import Base
 
 
@@ -35,8 +35,7 @@ def run_from_command_line() -> None:
     url = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("RECORDER_DATABASE_URL")
     if not url:
         raise SystemExit("name the database: RECORDER_DATABASE_URL=sqlite:///history.db, or alembic -x url=...")
-    engine = open_engine(url)
-    with engine.begin() as connection:
+    with migration_connection(open_engine(url)) as connection:
         run(connection)
 
 

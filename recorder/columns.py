@@ -63,6 +63,33 @@ def _form(value: datetime, *, as_text: bool) -> Any:
     return instant.isoformat(" ", "milliseconds")[:23] if as_text else instant  # the rest is the offset
 
 
+class CompactInstant(UtcDateTime):
+    """The same, for columns that no index holds and no window is cut by.
+
+    SQLite: an integer, milliseconds since 1970, in a quarter of the bytes; the views turn it into the same text.
+    """
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """An integer on SQLite, a timestamp with time zone elsewhere."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(BigInteger())
+        return super().load_dialect_impl(dialect)
+
+    def bind_column(self, values: Sequence[datetime | None], dialect: Dialect) -> list[Any]:
+        """A whole column at once."""
+        if dialect.name != "sqlite":
+            return super().bind_column(values, dialect)
+        return [None if value is None else round(floor_to_ms(value).timestamp() * 1000) for value in values]
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Always aware and in UTC."""
+        if isinstance(value, int):
+            return datetime.fromtimestamp(value / 1000, UTC)
+        return super().process_result_value(value, dialect)
+
+
 class UuidKey(TypeDecorator[UUID]):
     """A UUID: native on PostgreSQL, 16 bytes on SQLite."""
 

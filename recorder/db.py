@@ -72,7 +72,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
                 f"the database {describe(engine)} has schema {before}, newer than this recorder knows ({head}): "
                 "install the recorder that wrote it, or a newer one"
             )
-        with _migration_connection(engine) as connection:
+        with migration_connection(engine) as connection:
             config = _alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -268,7 +268,7 @@ def _postgresql_engine(url: URL) -> Engine:
 
 
 @contextmanager
-def _migration_connection(engine: Engine) -> Iterator[Connection]:
+def migration_connection(engine: Engine) -> Iterator[Connection]:
     """A connection for migrations; on SQLite with foreign keys off and checked afterwards.
 
     Rebuilding a parent table with foreign keys on silently deletes its children.

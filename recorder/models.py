@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from recorder.columns import MILLISECONDS, Key, UtcDateTime, UuidKey
+from recorder.columns import MILLISECONDS, CompactInstant, Key, UtcDateTime, UuidKey
 
 FIRE_STATES: Final = (
     "due",
@@ -192,15 +192,15 @@ class CheckSession(Base):
     status: Mapped[str]
     outcome: Mapped[str | None]
     started_at: Mapped[datetime]
-    stopped_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None] = mapped_column(CompactInstant)
     time_elapsed_ms: Mapped[float | None] = mapped_column(MILLISECONDS)
     run_source: Mapped[str | None]
     location_set_pk: Mapped[int] = mapped_column(Key, ForeignKey("location_sets.pk"))
     has_attempts: Mapped[bool] = mapped_column(default=False)
     excluded: Mapped[bool] = mapped_column(default=False)
-    recorded_at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(CompactInstant)
     settling_since: Mapped[datetime | None]  # first time the status was final while a location had no FINAL yet
-    final_at: Mapped[datetime | None]
+    final_at: Mapped[datetime | None] = mapped_column(CompactInstant)
     next_poll_at: Mapped[datetime | None]
     expected_at: Mapped[datetime | None]  # when an open session is expected to end: who is asked for first
     deadline_at: Mapped[datetime | None]
@@ -230,8 +230,8 @@ class CheckResult(Base):
     outcome: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)  # of a FINAL: the failed tries that belong to it
     response_time_ms: Mapped[float | None] = mapped_column(MILLISECONDS)
-    started_at: Mapped[datetime | None]
-    stopped_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None] = mapped_column(CompactInstant)
+    stopped_at: Mapped[datetime | None] = mapped_column(CompactInstant)
 
 
 class Payload(Base):

@@ -28,8 +28,9 @@ VIEWS: Final[dict[str, str]] = {
     "session_history": """
         SELECT {uuid:s.check_session_id} AS check_session_id, {uuid:c.check_id} AS check_id, c.name AS check_name,
                c.check_type, s.fire_pk AS fire_id, sc.name AS schedule_name, s.origin, s.status, s.outcome,
-               s.started_at, s.stopped_at, s.time_elapsed_ms, s.run_source, ls.run_locations, s.has_attempts,
-               s.excluded, s.recorded_at, s.final_at, s.next_poll_at, s.abandoned_at, s.abandoned_reason,
+               s.started_at, {time:s.stopped_at} AS stopped_at, s.time_elapsed_ms, s.run_source, ls.run_locations,
+               s.has_attempts, s.excluded, {time:s.recorded_at} AS recorded_at, {time:s.final_at} AS final_at,
+               s.next_poll_at, s.abandoned_at, s.abandoned_reason,
                c.link || '/check-sessions/' || {uuid:s.check_session_id} AS check_session_link,
                {run_day:s.started_at} AS run_day, {run_hour:s.started_at} AS run_hour,
                {run_dow:s.started_at} AS run_dow, s.is_partial
@@ -42,7 +43,7 @@ VIEWS: Final[dict[str, str]] = {
         SELECT {uuid:r.check_result_id} AS check_result_id, {uuid:s.check_session_id} AS check_session_id,
                {uuid:c.check_id} AS check_id, c.name AS check_name, c.check_type, l.name AS run_location, r.result_type,
                r.outcome, r.attempts, r.has_errors, r.has_failures, r.is_degraded, r.aborted, r.is_cancelled,
-               r.response_time_ms, r.started_at AS result_started_at, r.stopped_at AS result_stopped_at,
+               r.response_time_ms, {time:r.started_at} AS result_started_at, {time:r.stopped_at} AS result_stopped_at,
                s.status AS session_status, s.started_at, s.time_elapsed_ms, s.origin, s.excluded,
                {run_day:s.started_at} AS run_day, {run_hour:s.started_at} AS run_hour, {run_dow:s.started_at} AS run_dow
         FROM check_results r
@@ -190,7 +191,10 @@ VIEWS: Final[dict[str, str]] = {
         LEFT JOIN checks c ON c.pk = x.check_pk
         LEFT JOIN run_locations l ON l.pk = x.run_location_pk""",
 }
-"""View name -> SELECT, where `{uuid:X}`, `{run_day:X}`, `{run_hour:X}`, `{run_dow:X}` stand for the dialect's words."""
+"""View name -> SELECT; `{uuid:X}`, `{time:X}`, `{run_day:X}`, `{run_hour:X}`, `{run_dow:X}` are the dialect's words.
+
+`time` is for the columns that SQLite holds as integers (`columns.CompactInstant`).
+"""
 
 
 class _Word:
@@ -208,12 +212,14 @@ _SQLITE: Final = {
         "lower(substr(hex(@), 1, 8) || '-' || substr(hex(@), 9, 4) || '-' || substr(hex(@), 13, 4) || '-' || "
         "substr(hex(@), 17, 4) || '-' || substr(hex(@), 21))"
     ),
+    "time": _Word("strftime('%Y-%m-%d %H:%M:%f', @ / 1000.0, 'unixepoch')"),
     "run_day": _Word("substr(@, 1, 10)"),
     "run_hour": _Word("CAST(substr(@, 12, 2) AS INTEGER)"),
     "run_dow": _Word("((CAST(strftime('%w', @) AS INTEGER) + 6) % 7 + 1)"),
 }
 _POSTGRESQL: Final = {
     "uuid": _Word("CAST(@ AS text)"),
+    "time": _Word("@"),
     "run_day": _Word("CAST(@ AT TIME ZONE 'UTC' AS date)"),
     "run_hour": _Word("CAST(EXTRACT(hour FROM @ AT TIME ZONE 'UTC') AS integer)"),
     "run_dow": _Word("CAST(EXTRACT(isodow FROM @ AT TIME ZONE 'UTC') AS integer)"),

@@ -82,7 +82,7 @@ def alembic(engine: Engine, verb: str, *arguments: str) -> None:
     """One command of Alembic's, in a transaction of its own."""
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
-    with engine.begin() as connection:
+    with db.migration_connection(engine) as connection:
         config.attributes["connection"] = connection
         getattr(command, verb)(config, *arguments)
 
