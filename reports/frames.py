@@ -1,7 +1,7 @@
 """The frames of one window, as every measure takes them: their keys, their words, and the snapshot that holds them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -70,6 +70,12 @@ class History:
 def within(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
     """The rows that started in the window."""
     return frame[frame["started_at"].ge(window.start) & frame["started_at"].lt(window.end)]
+
+
+def first_day(history: History) -> date | None:
+    """The first local day with a session, as far back as the history was read; None without any."""
+    first = pd.concat([history.levels["day"], history.recent_sessions["day"].iloc[:1]]).min()
+    return None if pd.isna(first) else first.date()
 
 
 def last_before(recent: pd.DataFrame, instant: datetime) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reports.frames import History, within
+from reports.frames import History, first_day, within
 from reports.incidents import count_incidents, number_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
@@ -14,6 +14,7 @@ from reports.states import BROKEN, FLAKY
 
 COUNT = "count"
 RATIO = "ratio"
+_WEEK_DAYS = 7
 _UNKNOWN = (float("nan"),) * (WEEKS - 1)
 
 
@@ -91,8 +92,12 @@ def _pair_figures(pairs: Pairs) -> dict[str, float]:
 
 
 def _weekly(history: History) -> dict[str, list[float]]:
-    """Eight points of what the daily counts tell; a week without a rated session is NaN."""
+    """Eight points of what the daily counts tell; a week without a rated session is NaN.
+
+    So is one in whose middle the history begins: part of a week would read as a drop. The last one is always told.
+    """
     levels = history.levels.assign(week=week_numbers(history.levels, history.window.days[-1]))
+    levels = levels[levels["week"].ne(_week_begun(history)) | levels["week"].eq(WEEKS - 1)]
     weeks = levels.groupby("week")[["rated", "failed", "first_try"]].sum().reindex(range(1, WEEKS)).astype("float64")
     by_check = levels.groupby(["week", "check_pk"])["failed"].sum().reset_index()
     ran = by_check.groupby("week")["check_pk"].nunique().reindex(range(1, WEEKS))
@@ -105,6 +110,13 @@ def _weekly(history: History) -> dict[str, list[float]]:
         "checks_run": ran.astype("float64").tolist(),
         "checks_failed": hit.where(ran.isna(), hit.fillna(0)).astype("float64").tolist(),
     }
+
+
+def _week_begun(history: History) -> int:
+    """The week in whose middle, later than on its first day, the history begins; -1 when it begins with a week."""
+    begins = first_day(history)
+    days_back = 0 if begins is None else (history.window.days[-1] - begins).days + 1
+    return WEEKS - 1 - days_back // _WEEK_DAYS if days_back % _WEEK_DAYS else -1
 
 
 def _share(count: float, n: float) -> float:

@@ -17,7 +17,7 @@ from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text
 from reports.events import events_among, find_events, merge_events
 from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
-from reports.frames import History, within
+from reports.frames import History, first_day, within
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
@@ -100,6 +100,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         session_strips=strips.session_strips(history, pairs),
         failures_by_hour=strips.failures_by_hour(history),
         coverage=count_coverage(history),
+        begins=first_day(history),
         about=str(selection),
     )
 
