@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reports.frames import History, first_day, within
+from reports.frames import History, first_day, within_ordered
 from reports.incidents import count_incidents, number_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
@@ -55,7 +55,7 @@ def key_figures(history: History, now: Pairs, before: Pairs) -> list[KeyFigure]:
 
 def _spans(history: History) -> dict[str, pd.DataFrame]:
     rated = history.recent_sessions[history.recent_sessions["rated"]]
-    return {"now": within(rated, history.window), "before": within(rated, history.before)}
+    return {"now": within_ordered(rated, history.window), "before": within_ordered(rated, history.before)}
 
 
 def _session_figures(history: History, rated: pd.DataFrame) -> dict[str, float]:

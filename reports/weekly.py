@@ -17,7 +17,7 @@ from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text
 from reports.events import events_among, find_events, merge_events
 from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
-from reports.frames import History, first_day, within
+from reports.frames import History, first_day, sequences, within
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
@@ -68,11 +68,13 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     What checks shared in a firing is found among all of them: a selection must not make a flake of an outage.
     """
     events = find_events(history.recent_sessions, history.recent, thresholds)
-    history = only(history, selection)
-    events = events_among(events, history.recent)
-    now = measure_pairs(history, history.window, events, thresholds)
-    before = measure_pairs(history, history.before, events, thresholds)
-    pairs = tables.check_location_table(history, compare_pairs(now, before, history, events, thresholds))
+    if selection:
+        history = only(history, selection)
+        events = events_among(events, history.recent)
+    sequence = sequences(history.recent)
+    now = measure_pairs(history, sequence, history.window, events, thresholds)
+    before = measure_pairs(history, sequence, history.before, events, thresholds)
+    pairs = tables.check_location_table(history, compare_pairs((now, before), history, sequence, events, thresholds))
     series = trends(history, thresholds)
     sessions = tables.sessions_table(history)
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
