@@ -101,7 +101,7 @@ def _nothing(report: Report) -> str:
         "none is gone."
     )
     wrong = [clause for clause in (failures(report), *standing(report)) if clause]
-    return f"Nothing changed: {same} But {'; '.join(wrong)}." if wrong else f"Nothing to report here: {same}"
+    return f"No change to announce: {same} But {'; '.join(wrong)}." if wrong else f"Nothing to report here: {same}"
 
 
 def _row(report: Report, row: Any) -> ChangeRow:

@@ -120,9 +120,13 @@ def _card(figure: KeyFigure, note: str, before: str) -> Card:
         note=note,
         before=f"{before}: {say(figure.before)}",
         path=charts.spark_path(figure.weeks, floor=floor, top=top) if len(known) > 1 else "",
-        floor=f"8 weeks, from {floor:.0%}".replace("%", " %") if floor else "8 weeks, from 0",
+        floor=f"{_weeks(figure.weeks, len(known))}, from {f'{floor * 100:.0f} %' if floor else '0'}",
         words=", ".join(map(say, figure.weeks)),
     )
+
+
+def _weeks(weeks: Sequence[float], known: int) -> str:
+    return f"{len(weeks)} weeks" if known == len(weeks) else f"{known} of {len(weeks)} weeks known"
 
 
 def _floor(values: Sequence[float]) -> float:

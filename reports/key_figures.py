@@ -1,6 +1,6 @@
 """Pure: the figures of the first screen: this window, the time before it, and eight weekly points."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,9 +32,14 @@ class KeyFigure:
     weeks: Sequence[float] = _UNKNOWN
 
 
-def key_figures(history: History, now: Pairs, before: Pairs) -> list[KeyFigure]:
-    """Every key figure, in the order of the page; `before` is NaN when nothing was rated then."""
-    weekly = _weekly(history)
+def key_figures(
+    history: History, now: Pairs, before: Pairs, recent: Mapping[int, Mapping[str, float]]
+) -> list[KeyFigure]:
+    """Every key figure, in the order of the page; `before` is NaN when nothing was rated then.
+
+    `recent`: `recent_weeks`, what is known of some weeks alone.
+    """
+    weekly = _weekly(history) | _recent(history, recent)
     sessions = {name: _session_figures(history, span) for name, span in _spans(history).items()}
     pairs = {"now": _pair_figures(now), "before": _pair_figures(before)}
     figures = [
@@ -45,7 +50,7 @@ def key_figures(history: History, now: Pairs, before: Pairs) -> list[KeyFigure]:
         )
     ]
     return figures + [
-        KeyFigure(name, kind, pairs["now"][name], pairs["before"][name])
+        KeyFigure(name, kind, pairs["now"][name], pairs["before"][name], tuple(weekly.get(name, _UNKNOWN)))
         for name, kind in (
             *(("results", COUNT), ("flake_events", COUNT), ("flake_rate", RATIO), ("retry_passes", COUNT)),
             *(("missing_results", COUNT), ("broken_pairs", COUNT), ("flaky_pairs", COUNT)),
@@ -110,6 +115,14 @@ def _weekly(history: History) -> dict[str, list[float]]:
         "checks_run": ran.astype("float64").tolist(),
         "checks_failed": hit.where(ran.isna(), hit.fillna(0)).astype("float64").tolist(),
     }
+
+
+def _recent(history: History, recent: Mapping[int, Mapping[str, float]]) -> dict[str, list[float]]:
+    """Eight points of what is only known of the last weeks; the week in which the history begins is unknown."""
+    begun = _week_begun(history)
+    told = {number: week for number, week in recent.items() if number != begun or number == WEEKS - 1}
+    names = next(iter(recent.values()), {})
+    return {name: [told.get(number, {}).get(name, float("nan")) for number in range(1, WEEKS)] for name in names}
 
 
 def _week_begun(history: History) -> int:

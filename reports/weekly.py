@@ -24,6 +24,7 @@ from reports.incidents import find_incidents
 from reports.key_figures import KeyFigure, key_figures
 from reports.manifest import iso, manifest_text, window_json
 from reports.pairs import compare_pairs, measure_pairs
+from reports.recent_weeks import recent_weeks
 from reports.render import render_page
 from reports.report import Report
 from reports.selection import ALL, Selection, only
@@ -80,7 +81,8 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
     changes = find_changes(history, pairs, tables.named(series.reset_index(), history), thresholds)
     incidents = find_incidents(history.recent_sessions, history.recent, history.window)
-    figures = key_figures(history, now, before)
+    weeks = recent_weeks(history, sequence, events, thresholds)
+    figures = key_figures(history, now, before, weeks)
     return Report(
         window=history.window,
         before=history.before,

@@ -44,7 +44,7 @@ def test_a_week_in_which_everything_fails_as_before_is_no_quiet_week() -> None:
 
     assert report.changes.empty
     assert sentence(report) == "Every session failed: 168 of 168 sessions failed, of 1 check; Checkout is still broken."
-    assert change_section(report).nothing.startswith("Nothing changed: no check turned broken")
+    assert change_section(report).nothing.startswith("No change to announce: no check turned broken")
     assert "168 of 168 sessions failed" in change_section(report).nothing
 
 
@@ -69,7 +69,7 @@ def test_a_check_that_ran_too_seldom_to_be_called_broken_and_never_passed_is_nam
     ]
 
     assert sentence(report_of(daily)) == (
-        "1 of 2 checks failed at least once: 7 of 14 sessions failed; Backup never passed."
+        "1 of 2 checks failed at least once: 7 of 14 sessions failed; Backup failed every time."
     )
 
 
