@@ -81,7 +81,8 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
     changes = find_changes(history, pairs, tables.named(series.reset_index(), history), thresholds)
     incidents = find_incidents(history.recent_sessions, history.recent, history.window)
-    weeks = recent_weeks(history, sequence, events, thresholds)
+    measured = ((history.window, now), (history.before, before))
+    weeks = recent_weeks(history, sequence, events, thresholds, measured)
     figures = key_figures(history, now, before, weeks)
     return Report(
         window=history.window,
