@@ -88,6 +88,17 @@ def first_day(history: History) -> date | None:
     return None if pd.isna(first) else first.date()
 
 
+def silent_after(history: History) -> date | None:
+    """The last local day of the window with a session when more days without one follow than did in the time before."""
+    last = history.sessions["day"].max()
+    if pd.isna(last):
+        return None
+    before = within_ordered(history.recent_sessions, history.before)["day"].max()
+    usual = 0 if pd.isna(before) else (history.before.days[-1] - before.date()).days
+    day: date = last.date()
+    return day if (history.window.days[-1] - day).days > usual else None
+
+
 def last_before(sequence: pd.DataFrame, instant: datetime) -> pd.DataFrame:
     """`failed` per PAIR (the index): how its last rated result before the instant ended; `sequence`: `sequences`."""
     earlier = sequence.loc[sequence["started_at"].lt(instant), [*PAIR, "fail"]]

@@ -21,8 +21,9 @@ class Report:
     moved; `changes` position. `before` is the span that they are compared with. `check_days` (index check_id, day):
     rated and failed sessions, for the strips. `session_strips`: sessions x locations of the flakiest checks.
     `failures_by_hour` (index weekday, hour): rated and failed sessions. `events`: fleet and location events. `begins`:
-    the first local day with a session, as far back as the history was read; None without any. `about`: which checks it
-    is about, empty for all.
+    the first local day with a session, as far back as the history was read; None without any. `silent_after`: the last
+    local day with a session when a longer silence follows it than is usual. `about`: which checks it is about, empty
+    for all.
     """
 
     window: Window
@@ -46,6 +47,7 @@ class Report:
     failures_by_hour: pd.DataFrame
     coverage: Coverage
     begins: date | None
+    silent_after: date | None
     about: str = ""
 
     @property

@@ -17,7 +17,7 @@ _LOST: Final = tuple(state for state in FIRE_STATES if state != "triggered")
 
 def standing(report: Report) -> list[str]:
     """Clauses about what no change says: checks that were broken before and are, that always fail, and lost records."""
-    lost = [_lost_instants(report), _lost_sessions(report), _lost_results(report), _begun(report)]
+    lost = [_lost_instants(report), _lost_sessions(report), _lost_results(report), _silence(report)]
     return [clause for clause in (_still_broken(report), _always_failing(report), *lost) if clause]
 
 
@@ -105,9 +105,11 @@ def _lost_results(report: Report) -> str:
     return f"{missing:,} of {wording.plural(expected, 'expected result')} {'is' if missing == 1 else 'are'} missing"
 
 
-def _begun(report: Report) -> str:
-    day = part_from(report.window, report.begins)
-    return "" if day is None else f"nothing was recorded before {wording.day(day)}"
+def _silence(report: Report) -> str:
+    """From when on there is a history, and where it ends before the window does."""
+    begun, last = part_from(report.window, report.begins), report.silent_after
+    silent = [f"{when} {wording.day(day)}" for when, day in (("before", begun), ("after", last)) if day]
+    return f"nothing was recorded {' and '.join(silent)}" if silent else ""
 
 
 def _is_much(report: Report, lost: int, whole: int) -> bool:

@@ -17,7 +17,7 @@ from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text
 from reports.events import events_among, find_events, merge_events
 from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
-from reports.frames import History, first_day, sequences, within
+from reports.frames import History, first_day, sequences, silent_after, within
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
@@ -106,6 +106,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         failures_by_hour=strips.failures_by_hour(history),
         coverage=count_coverage(history),
         begins=first_day(history),
+        silent_after=silent_after(history),
         about=str(selection),
     )
 

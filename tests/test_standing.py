@@ -15,6 +15,7 @@ from reports.weekly import build_report
 from tests.past import MONDAY, Payload, empty_database, hourly, record, session, week
 
 LAST_WEEK = -168
+SILENCE = "; nothing was recorded after Mon 16 Nov"
 
 
 def report_of(payloads: list[Payload], fires: dict[str, int] | None = None) -> Report:
@@ -88,7 +89,7 @@ def test_a_check_that_ran_too_seldom_to_be_called_broken_and_never_passed_is_nam
 def test_due_instants_that_came_to_nothing_are_said_beside_what_passed(fires: dict[str, int], said: str) -> None:
     """From one in a hundred on: that each recorded session passed is half of the truth."""
     assert sentence(report_of([*hourly(["pass"] * 24)], fires)) == (
-        f"No session failed: 1 check ran 24 sessions that can be rated, and each of them passed{said}."
+        f"No session failed: 1 check ran 24 sessions that can be rated, and each of them passed{said}{SILENCE}."
     )
 
 
@@ -106,13 +107,16 @@ def test_results_that_are_missing_and_sessions_that_cannot_be_rated_are_said() -
 
     assert sentence(report_of([*half, *cancelled])) == (
         "No session failed: 1 check ran 10 sessions that can be rated, and each of them passed; "
-        "2 of 12 sessions cannot be rated (2 cancelled); 10 of 22 expected results are missing."
+        "2 of 12 sessions cannot be rated (2 cancelled); 10 of 22 expected results are missing"
+        f"{SILENCE}."
     )
 
 
 def test_a_history_that_begins_inside_the_window_says_when() -> None:
     """Half a week is not a week."""
-    assert sentence(report_of(hourly(["pass"] * 24, start=60))).endswith("; nothing was recorded before Wed 18 Nov.")
+    assert sentence(report_of(hourly(["pass"] * 24, start=60))).endswith(
+        "; nothing was recorded before Wed 18 Nov and after Thu 19 Nov."
+    )
 
 
 def test_a_week_in_whose_middle_the_history_begins_is_no_point_of_a_line() -> None:
@@ -132,3 +136,12 @@ def test_half_a_week_before_is_called_what_it_is() -> None:
     report = report_of([session(hour, {"eu": "pass"}) for hour in range(-60, 168)])
 
     assert figure_section(report).cards[2].before == "week before (from Fri 13 Nov on): 0"
+
+
+def test_a_silence_at_the_end_of_the_window_is_said_unless_it_is_usual() -> None:
+    """A recorder that stopped on Wednesday leaves no failure behind; one that rests at weekends rests every week."""
+    stopped = [session(hour, {"eu": "pass"}) for hour in range(-168, 60)]
+    weekdays = [session(24 * day + 9, {"eu": "pass"}) for day in (*range(-7, -2), *range(5))]
+
+    assert sentence(report_of(stopped)).endswith("; nothing was recorded after Wed 18 Nov.")
+    assert sentence(report_of(weekdays)).endswith(" and each of them passed.")
