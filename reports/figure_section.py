@@ -77,10 +77,11 @@ def figure_section(report: Report) -> FigureSection:
     if not report.coverage.rated:
         return FigureSection([], [], "", 0)
     figures = {one.name: one for one in report.key_figures}
-    before = time_before(report)
+    before, notes = time_before(report), _notes(figures)
+    notes["session_pass_rate"] += _adjusted(report)
     weeks = max(len(one.weeks) for one in figures.values())
     return FigureSection(
-        cards=[_card(figures[name], _notes(figures)[name], before) for name in CARDS],
+        cards=[_card(figures[name], notes[name], before) for name in CARDS],
         rows=[_row(figures[name]) for name in _LABELS],
         before=before,
         width=charts.SPARK_STEP * (weeks - 1),
@@ -107,6 +108,14 @@ def _notes(figures: Mapping[str, KeyFigure]) -> dict[str, str]:
         "incidents": "unbroken rows of failed sessions",
         "flake_events": f"of {_count(now['results'])} results",
     }
+
+
+def _adjusted(report: Report) -> str:
+    """The pass rate without what a person excluded, beside the one as recorded."""
+    rate = report.adjusted_pass_rate
+    if not len(report.exclusions):
+        return ""
+    return f"; without exclusions: {wording.UNKNOWN if rate is None else wording.percent(rate)}"
 
 
 def _card(figure: KeyFigure, note: str, before: str) -> Card:
