@@ -135,7 +135,7 @@ def _card(figure: KeyFigure, note: str, before: str) -> Card:
 
 
 def _weeks(weeks: Sequence[float], known: int) -> str:
-    return f"{len(weeks)} weeks" if known == len(weeks) else f"{known} of {len(weeks)} weeks known"
+    return f"{len(weeks)} weeks" if known == len(weeks) else f"{known} of {len(weeks)} weeks"
 
 
 def _floor(values: Sequence[float]) -> float:
