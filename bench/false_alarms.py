@@ -21,6 +21,7 @@ import pandas as pd
 
 from bench.synthetic import Outages, Shape, daily_levels, recent_results
 from reports.events import find_events
+from reports.frames import pairs_of, sequences
 from reports.levels import drifts, level_changes, weekly_levels
 from reports.location_test import compare_locations
 
@@ -118,7 +119,7 @@ def judge_locations(checks: int, outages: Outages, per_day: int, seed: int) -> F
     sessions, results, bad = recent_results(
         checks, outages, per_day=per_day, start=LAST_DAY - timedelta(days=27), seed=seed
     )
-    table = compare_locations(results, find_events(sessions, results))
+    table = compare_locations(pairs_of(results), sequences(results), find_events(sessions, results))
     return _flags(table["worse"], pd.Series(table.index.isin(bad), index=table.index))
 
 

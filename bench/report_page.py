@@ -3,7 +3,10 @@
     python -m bench.report_page                              # 500 checks x 6 locations, five weeks: some three minutes
     python -m bench.report_page --checks 10000 --weeks 1 --per-day 1
 
-Targets for 500 checks x 6 locations: at most 400 kB, at most 1 s of CPU for the page. Exit code 1 when one is missed.
+    python -m bench.report_page --per-day 24                 # two million results: some ten minutes
+
+Targets for 500 checks x 6 locations: at most 400 kB, at most 1 s of CPU beyond loading (measuring and rendering).
+Exit code 1 when one is missed.
 """
 
 import argparse
@@ -55,16 +58,20 @@ def run(options: argparse.Namespace, folder: Path, window: Window) -> int:
     loading, loading_cpu = perf_counter() - began, process_time() - busy
     began, busy = perf_counter(), process_time()
     report = measure(history)
-    print(f"loading {loading:.2f} s ({loading_cpu:.2f} s CPU), measuring {perf_counter() - began:.2f} s", flush=True)
+    measuring, measuring_cpu = perf_counter() - began, process_time() - busy
+    print(f"loading {len(history.recent):,} results: {loading:.2f} s ({loading_cpu:.2f} s CPU)")
+    print(f"measuring {measuring:.2f} s ({measuring_cpu:.2f} s CPU)", flush=True)
     began, busy = perf_counter(), process_time()
     page = render_page(report, files=["checks.csv"])
     rendering, cpu = perf_counter() - began, process_time() - busy
     size = len(page.encode()) / 1000
-    print(f"page {size:.0f} kB, rendering {rendering:.2f} s ({cpu:.2f} s CPU): {cpu / loading_cpu:.2f} x loading")
+    beyond = measuring_cpu + cpu
+    print(f"page {size:.0f} kB, rendering {rendering:.2f} s ({cpu:.2f} s CPU)")
+    print(f"beyond loading {beyond:.2f} s CPU: {beyond / loading_cpu:.2f} x loading")
     if options.out:
         write_report(report, options.out, formats=FORMATS)
     engine.dispose()
-    return int(size > LARGEST_KB or cpu > LONGEST_S)
+    return int(size > LARGEST_KB or beyond > LONGEST_S)
 
 
 def batches(checks: int, weeks: int, per_day: int, random: Random) -> Iterator[list[Payload]]:

@@ -92,6 +92,29 @@ def range_(
     _judge(report, fail_under)
 
 
+@report_app.command()
+def deliver(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help='A delivery of the configuration; "reports.weekly": [reports] weekly.')
+    ],
+    config: ConfigFile = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Write the last whole period's report of one delivery now, and tell the people it is for.
+
+    A report that is there stays as it is, and people are told of it again: a way to try a notification.
+    """
+    from recorder.cli_delivery import deliver_by_hand
+    from recorder.screen import counted, put, say
+
+    context = Context(config, database)
+    folder, is_new, told = deliver_by_hand(context.existing_engine, context.settings, name)
+    put(str(folder / "index.html"))
+    written = "written" if is_new else "it was there before and stays as it is"
+    telling = f"told by {counted(told, 'notification')}" if told else "nobody is to be told"
+    say(f"{folder.name}: {written}, {telling}")
+
+
 def write_weekly(engine: "Engine", settings: "Settings", *, week: str = "last") -> list[Path]:
     """Write the report of a week where the settings say; the files, the page first."""
     from recorder.clock import utc_now

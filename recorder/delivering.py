@@ -5,7 +5,8 @@ finished, whoever died or whatever was full, is tried again when the claim is ol
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from recorder import deliveries
 from recorder.clock import Clock
 from recorder.config import ReportSettings, Settings
 from recorder.db import transact
-from recorder.errors import RecorderError
+from recorder.errors import RecorderError, UsageError
 from recorder.schedule import Cadence, due_between
 
 WEEKLY: Final = "reports.weekly"
@@ -110,6 +111,34 @@ def _deliver_plan(
         if not transact(engine, advance):
             return
     transact(engine, lambda db: deliveries.release_delivery(db, plan.name, owner=owner))
+
+
+def find_delivery(settings: Settings, name: str) -> PlannedDelivery:
+    """The delivery of this name, whatever the case. Raises UsageError that names those there are."""
+    plans = planned_deliveries(settings)
+    found = [plan for plan in plans if plan.name.casefold() == name.casefold()]
+    if found:
+        return found[0]
+    names = ", ".join(plan.name for plan in plans)
+    there = f"there are {names}" if names else "none is configured: write [reports] weekly or [[deliveries]]"
+    raise UsageError(f"no delivery is named {name!r}; {there}")
+
+
+@contextmanager
+def deliver_now(engine: Engine, plan: PlannedDelivery, *, owner: UUID, now: Clock) -> Iterator[datetime]:
+    """The instant to deliver for, with the delivery claimed so that no daemon writes it at the same time.
+
+    Its cursor stays where it is: what is due later is still due. Raises UsageError while somebody else is at it.
+    """
+    instant = now()
+    cursor = transact(engine, lambda db: deliveries.enrol_delivery(db, plan.name, now=instant))
+    claim = partial(deliveries.claim_delivery, name=plan.name, cursor=cursor, owner=owner, now=instant)
+    if not transact(engine, claim):
+        raise UsageError(f"a daemon is delivering {plan.name} at this moment: try again when it has written its report")
+    try:
+        yield instant
+    finally:
+        transact(engine, lambda db: deliveries.release_delivery(db, plan.name, owner=owner))
 
 
 def due_instants(plan: PlannedDelivery, cursor: datetime, now: datetime) -> Sequence[datetime]:

@@ -107,6 +107,7 @@ class ThresholdSettings(_Frozen):
     level_week_days: WholeNumber = Field(default=5, ge=1, le=7)
     pooled_checks: WholeNumber = Field(default=10, ge=2)
     censored_share: Share = 0.05
+    coverage_loss: Share = 0.01
 
     @field_validator("broken_results")
     @classmethod

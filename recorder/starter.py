@@ -111,4 +111,5 @@ match_tags = [["recorder"]]
 #level_week_days = 5                         # a week with fewer such days has none
 #pooled_checks = 10                          # with fewer checks no variance is learned from the others
 #censored_share = 0.05                       # a trend is marked when the share left out of it moved by more
+#coverage_loss = 0.01                        # from this share on the first sentence names what was not recorded
 """

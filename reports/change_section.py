@@ -9,6 +9,7 @@ from reports import wording
 from reports.changes import KINDS
 from reports.names import Name, check_name, is_web_link, places_text
 from reports.report import Report
+from reports.standing import failures, standing
 from reports.trends import DRIFT, FASTER, MOVED, POSSIBLE_DRIFT, SLOWER
 
 OPEN_ROWS: Final = 12
@@ -95,10 +96,12 @@ def _nothing(report: Report) -> str:
     compared = any(one.name == "sessions_rated" and one.before > 0 for one in report.key_figures)
     if not compared:
         return "There is nothing to compare with yet: no session was rated in the time before."
-    return (
-        "Nothing to report here: no check turned broken, none became flaky, slower or faster by more than chance "
-        "explains, none is new and none is gone."
+    same = (
+        "no check turned broken, none became flaky, slower or faster by more than chance explains, none is new and "
+        "none is gone."
     )
+    wrong = [clause for clause in (failures(report), *standing(report)) if clause]
+    return f"No change to announce: {same} But {'; '.join(wrong)}." if wrong else f"Nothing to report here: {same}"
 
 
 def _row(report: Report, row: Any) -> ChangeRow:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.frames import INSTANT, History, within
+from reports.frames import INSTANT, History, within_ordered
 from reports.intervals import ratio, wilson
 from reports.location_test import adjusted
 from reports.states import BROKEN, FEW, FLAKY
@@ -61,9 +61,9 @@ def _session_failures(history: History) -> pd.DataFrame:
     rated = history.recent_sessions[history.recent_sessions["rated"]]
     sums: dict[str, pd.Series[Any]] = {}
     for name, window in (("now", history.window), ("before", history.before)):
-        counts = within(rated, window).groupby("check_pk")["fail"].agg(["sum", "size"])
+        counts = within_ordered(rated, window).groupby("check_pk")["fail"].agg(["sum", "size"])
         sums |= {f"x_{name}": counts["sum"], f"n_{name}": counts["size"]}
-    failed = within(rated[rated["fail"]], history.window).groupby("check_pk")["position"].max()
+    failed = within_ordered(rated[rated["fail"]], history.window).groupby("check_pk")["position"].max()
     return pd.DataFrame(sums).fillna(0).assign(position=failed)
 
 
@@ -137,7 +137,7 @@ def _coming_and_going(history: History) -> pd.DataFrame:
     sessions = history.recent_sessions
     now, before = _spans(sessions, history.window), _spans(sessions, history.before)
     earlier = sessions.loc[sessions["started_at"].lt(history.window.start), "check_pk"]
-    known = set(earlier) | set(history.levels.loc[history.levels["day"].lt(_first_day(history)), "check_pk"])
+    known = set(earlier.unique()) | set(history.levels.loc[history.levels["day"].lt(_first_day(history)), "check_pk"])
     parts = []
     if known:
         new = now[~now.index.isin(list(known))]
@@ -152,7 +152,7 @@ def _first_day(history: History) -> pd.Timestamp:
 
 
 def _spans(sessions: pd.DataFrame, window: Window) -> pd.DataFrame:
-    groups = within(sessions, window).groupby("check_pk")["started_at"]
+    groups = within_ordered(sessions, window).groupby("check_pk")["started_at"]
     return pd.DataFrame({"sessions": groups.size(), "first": groups.min(), "last": groups.max()})
 
 

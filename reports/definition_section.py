@@ -27,6 +27,7 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "level_week_days": "such days, at least, of a week with a level",
     "pooled_checks": "checks from which on each one's variation is judged with that of all",
     "censored_share": "points by which the share of sessions left out may move before a trend is marked",
+    "coverage_loss": "share of due instants, sessions or results from which on the first sentence names their loss",
 }
 
 

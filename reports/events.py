@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recorder.outcomes import Outcome
 from reports.frames import rated, slots
 from reports.intervals import ratio
 from reports.thresholds import DEFAULTS, Thresholds
@@ -22,16 +23,18 @@ def find_events(sessions: pd.DataFrame, results: pd.DataFrame, thresholds: Thres
     """
     fired = sessions[sessions["rated"] & sessions["fire_pk"].ne(0)].assign(run_location_pk=_NO_LOCATION)
     fleet = _shared(fired, thresholds.event_checks, thresholds.fleet_share).assign(kind="fleet")
-    elsewhere = results["fire_pk"].ne(0) & ~results["fire_pk"].isin(fleet["fire_pk"])
+    failed = results.loc[results["outcome"].eq(Outcome.FAIL), "fire_pk"]
+    elsewhere = results["fire_pk"].isin(failed[failed.ne(0) & ~failed.isin(fleet["fire_pk"])].unique())
     local = _shared(rated(results[elsewhere]), thresholds.event_checks, thresholds.location_share)
     events = pd.concat([fleet, local.assign(kind="location")], ignore_index=True)
     return events.sort_values(["started_at", "fire_pk", "run_location_pk"], ignore_index=True)
 
 
 def _shared(rows: pd.DataFrame, least: int, share: float) -> pd.DataFrame:
-    groups = rows.groupby(["fire_pk", "run_location_pk"])
+    failed = rows["fire_pk"].isin(rows.loc[rows["fail"], "fire_pk"].unique())
+    groups = rows[failed].groupby(["fire_pk", "run_location_pk"])
     counts = groups.agg(checks=("check_pk", "nunique"), failed=("fail", "sum"), started_at=("started_at", "min"))
-    many = counts["checks"].ge(least) & (ratio(counts["failed"], counts["checks"]) >= share)
+    many = counts["failed"].gt(0) & counts["checks"].ge(least) & (ratio(counts["failed"], counts["checks"]) >= share)
     return counts[many].reset_index()
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from reports import charts, wording
 from reports.key_figures import COUNT, RATIO, KeyFigure
 from reports.report import Report
+from reports.standing import part_from
 
 _WEEK_DAYS: Final = 7
 _LABELS: Final[Mapping[str, str]] = {
@@ -76,10 +77,11 @@ def figure_section(report: Report) -> FigureSection:
     if not report.coverage.rated:
         return FigureSection([], [], "", 0)
     figures = {one.name: one for one in report.key_figures}
-    before = time_before(report)
+    before, notes = time_before(report), _notes(figures)
+    notes["session_pass_rate"] += _adjusted(report)
     weeks = max(len(one.weeks) for one in figures.values())
     return FigureSection(
-        cards=[_card(figures[name], _notes(figures)[name], before) for name in CARDS],
+        cards=[_card(figures[name], notes[name], before) for name in CARDS],
         rows=[_row(figures[name]) for name in _LABELS],
         before=before,
         width=charts.SPARK_STEP * (weeks - 1),
@@ -87,9 +89,11 @@ def figure_section(report: Report) -> FigureSection:
 
 
 def time_before(report: Report) -> str:
-    """What the span that the window is compared with is called."""
+    """What the span that the window is compared with is called, and from when on there is anything of it."""
     days = len(report.before.days)
-    return "week before" if days == _WEEK_DAYS else f"{wording.plural(days, 'day')} before"
+    name = "week before" if days == _WEEK_DAYS else f"{wording.plural(days, 'day')} before"
+    begun = part_from(report.before, report.begins)
+    return name if begun is None else f"{name} (from {wording.day(begun)} on)"
 
 
 def _notes(figures: Mapping[str, KeyFigure]) -> dict[str, str]:
@@ -106,6 +110,14 @@ def _notes(figures: Mapping[str, KeyFigure]) -> dict[str, str]:
     }
 
 
+def _adjusted(report: Report) -> str:
+    """The pass rate without what a person excluded, beside the one as recorded."""
+    rate = report.adjusted_pass_rate
+    if not len(report.exclusions):
+        return ""
+    return f"; without exclusions: {wording.UNKNOWN if rate is None else wording.percent(rate)}"
+
+
 def _card(figure: KeyFigure, note: str, before: str) -> Card:
     say = _SAY[figure.kind]
     known = [value for value in figure.weeks if not math.isnan(value)]
@@ -117,9 +129,13 @@ def _card(figure: KeyFigure, note: str, before: str) -> Card:
         note=note,
         before=f"{before}: {say(figure.before)}",
         path=charts.spark_path(figure.weeks, floor=floor, top=top) if len(known) > 1 else "",
-        floor=f"8 weeks, from {floor:.0%}".replace("%", " %") if floor else "8 weeks, from 0",
+        floor=f"{_weeks(figure.weeks, len(known))}, from {f'{floor * 100:.0f} %' if floor else '0'}",
         words=", ".join(map(say, figure.weeks)),
     )
+
+
+def _weeks(weeks: Sequence[float], known: int) -> str:
+    return f"{len(weeks)} weeks" if known == len(weeks) else f"{known} of {len(weeks)} weeks"
 
 
 def _floor(values: Sequence[float]) -> float:

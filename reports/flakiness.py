@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from reports.events import is_in_event
-from reports.frames import PAIR, sequences
+from reports.frames import PAIR, Bools, Rows, begins_group
 from reports.incidents import number_runs
-from reports.intervals import ratio, wilson
+from reports.intervals import Floats, ratio, wilson
 from reports.thresholds import DEFAULTS, Thresholds
 
 SCOPES: Final = ("single", "narrow", "wide")
@@ -25,15 +25,14 @@ GAP_MIN_INTERVALS: Final = 4
 
 
 def flakiness(
-    results: pd.DataFrame, failures: pd.DataFrame, counts: pd.DataFrame, thresholds: Thresholds = DEFAULTS
+    sequence: pd.DataFrame, failures: pd.DataFrame, counts: pd.DataFrame, thresholds: Thresholds = DEFAULTS
 ) -> pd.DataFrame:
     """The flakiness of each (check, location) in `counts`, which comes from `pass_rate.count_results(results, PAIR)`.
 
-    `failures` comes from `classify_failures`. Columns: flips, transitions, flip_rate, PARTITION, flake_events,
-    flake_rate with its interval, incidents. flake_events = retry passes + failures that are flakes. flip_rate is null
-    without a transition, as below two results; flake_rate at n = 0.
+    `sequence` comes from `frames.sequences`, `failures` from `classify_failures`. Columns: flips, transitions,
+    flip_rate, PARTITION, flake_events, flake_rate with its interval, incidents. flake_events = retry passes + failures
+    that are flakes. flip_rate is null without a transition, as below two results; flake_rate at n = 0.
     """
-    sequence = sequences(results)
     flips = count_flips(sequence, thresholds).reindex(counts.index, fill_value=0)
     partition = count_cells(failures).reindex(counts.index, fill_value=0)
     flakes = failures[failures["flake"]].groupby(list(PAIR)).size().reindex(counts.index, fill_value=0)
@@ -55,35 +54,48 @@ def count_flips(sequence: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd
     A gap longer than max(3 x the pair's median interval, 24 h) cuts the sequence: what lies between is unknown. Fewer
     than GAP_MIN_INTERVALS intervals tell no usual one, so nothing is cut.
     """
-    group = sequence.groupby(list(PAIR), sort=False).ngroup()
-    same_pair = group.eq(group.shift())
-    gap = sequence["started_at"].diff().dt.total_seconds().where(same_pair)
-    intervals = gap.groupby(group)
-    limit = np.maximum(thresholds.gap_intervals * intervals.transform("median"), thresholds.gap_hours * 3600)
-    cut = gap.gt(limit) & intervals.transform("count").ge(GAP_MIN_INTERVALS)
-    joined = same_pair & ~cut
-    flipped = joined & sequence["fail"].ne(sequence["fail"].shift())
-    neighbours = sequence[list(PAIR)].assign(flips=flipped, transitions=joined)
-    return neighbours.astype({"flips": "int64", "transitions": "int64"}).groupby(list(PAIR)).sum()
+    new, fail = begins_group(sequence, PAIR), sequence["fail"].to_numpy(dtype=bool)
+    group = np.cumsum(new) - 1
+    gap = sequence["started_at"].diff().dt.total_seconds().to_numpy()
+    joined = ~new & ~_cuts(gap, new, group, thresholds)
+    flipped = joined.copy()
+    flipped[1:] &= fail[1:] != fail[:-1]
+    pairs = pd.MultiIndex.from_frame(sequence.loc[new, list(PAIR)])
+    counts = {"flips": flipped, "transitions": joined}
+    return pd.DataFrame(
+        {name: np.bincount(group[flag], minlength=len(pairs)) for name, flag in counts.items()}, index=pairs
+    )
+
+
+def _cuts(gap: Floats, new: Bools, group: Rows, thresholds: Thresholds) -> Bools:
+    """Where a gap (seconds) cuts its sequence; what is usual is only asked of pairs with a gap that may be too long."""
+    cut = ~new & (gap > thresholds.gap_hours * 3600)
+    asked = np.zeros(len(gap), dtype=bool)
+    asked[group[cut]] = True
+    inside = ~new & asked[group]
+    intervals = pd.Series(gap[inside]).groupby(group[inside])
+    median, count = intervals.median().reindex(group[cut]), intervals.size().reindex(group[cut])
+    usual = thresholds.gap_intervals * median.to_numpy()
+    cut[cut] = (gap[cut] > usual) & (count.to_numpy() >= GAP_MIN_INTERVALS)
+    return cut
 
 
 def classify_failures(
-    results: pd.DataFrame, previous: pd.DataFrame, events: pd.DataFrame, thresholds: Thresholds = DEFAULTS
+    sequence: pd.DataFrame, previous: pd.DataFrame, events: pd.DataFrame, thresholds: Thresholds = DEFAULTS
 ) -> pd.DataFrame:
-    """One row per FAIL: PAIR, position, started_at, run, scope, duration, flake.
+    """One row per FAIL of a `frames.sequences`: PAIR, position, started_at, run, scope, duration, flake.
 
     Scope, of a session with k failures among m rated results: `single` m = 1; `wide` k >= 2 and 2k > m; else `narrow`.
     Duration, of the pair's maximal run of failures: `sustained` more than 2 sessions, with the one before the window;
     `open` a short run that touches the window's end; else `isolated`. A flake is isolated, not wide, and no part of
     one of the `events` (`events.find_events`).
     """
-    sequence = sequences(results)
     runs = number_runs(sequence, PAIR)
-    session = runs.groupby("position")["fail"]
-    m, k = session.transform("size"), session.transform("sum")
     fails = runs["fail"]
     failures = runs.loc[fails, [*PAIR, "position", "fire_pk", "started_at", "run"]]
-    scope = np.select([m[fails].eq(1), k[fails].ge(2) & (2 * k[fails]).gt(m[fails])], ["single", "wide"], "narrow")
+    position = failures["position"].to_numpy()
+    m, k = np.bincount(runs["position"].to_numpy())[position], np.bincount(position)[position]
+    scope = np.select([m == 1, (k > 1) & (2 * k > m)], ["single", "wide"], "narrow")
     began_before = previous["failed"].reindex(pd.MultiIndex.from_frame(failures[list(PAIR)]), fill_value=False)
     longer = runs.loc[fails, "at_start"] & began_before.to_numpy(dtype=bool)
     length = runs.loc[fails, "run_length"] + longer

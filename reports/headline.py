@@ -9,6 +9,7 @@ from reports import wording
 from reports.change_section import change_clause
 from reports.names import check_name, isolated, short
 from reports.report import Report
+from reports.standing import failures, lost_instants, standing, unrated
 from reports.windows import Window
 
 _WEEK_HOURS: Final = 168
@@ -35,31 +36,30 @@ def window_lines(window: Window) -> tuple[str, str]:
 
 
 def headline(report: Report) -> list[str]:
-    """The sentence that says the week (what failed, what changed), then which check was worst and what was flakiest."""
+    """The sentence that says the week (what failed, changed, stays so, was lost), then the worst and the flakiest."""
     counts = report.coverage
     if counts.sessions == 0:
-        return ["No session was recorded in this window, so there is nothing to rate."]
+        lost = lost_instants(report)
+        return [f"No session was recorded in this window, so there is nothing to rate{f': {lost}' if lost else ''}."]
     if counts.rated == 0:
-        return [f"{_recorded(report)}, but none can be rated: {_unrated(report)}."]
-    failed = counts.failed + counts.timed_out
+        clauses = [f"{_recorded(report)}, but none can be rated: {unrated(report)}", lost_instants(report)]
+        return [f"{'; '.join(filter(None, clauses))}."]
     checks = report.checks[report.checks["rated"].gt(0)]
-    if failed == 0:
-        every = (
-            f"No session failed: {wording.plural(len(checks), 'check')} ran {wording.plural(counts.rated, 'session')}"
-        )
-        return [f"{every} that can be rated, and each of them passed{_changed(report)}.", *_flakiest(report)]
-    hit = checks[checks["incidents"].gt(0)]
-    first = (
-        f"{len(hit):,} of {wording.plural(len(checks), 'check')} failed at least once: "
-        f"{failed:,} of {wording.plural(counts.rated, 'session')} failed{_changed(report)}."
-    )
+    clauses = [_outcome(report, checks), change_clause(report), *standing(report)]
     often = checks["rated"].ge(report.thresholds.min_runs)
-    return [first, *_worst(checks[often]), *_flakiest(report)]
+    return [f"{'; '.join(filter(None, clauses))}.", *_worst(checks[often]), *_flakiest(report)]
 
 
-def _changed(report: Report) -> str:
-    clause = change_clause(report)
-    return f"; {clause}" if clause else ""
+def _outcome(report: Report, checks: pd.DataFrame) -> str:
+    """What failed, or that nothing did; `checks` are those with a rated session."""
+    rated, failed = report.coverage.rated, failures(report)
+    if not failed:
+        ran = f"{wording.plural(len(checks), 'check')} ran {wording.plural(rated, 'session')}"
+        return f"No session failed: {ran} that can be rated, and each of them passed"
+    if checks["pass_rate"].eq(0).all():
+        return f"Every session failed: {failed}, of {wording.plural(len(checks), 'check')}"
+    hit = checks[checks["incidents"].gt(0)]
+    return f"{len(hit):,} of {wording.plural(len(checks), 'check')} failed at least once: {failed}"
 
 
 def _worst(checks: pd.DataFrame) -> list[str]:
@@ -104,20 +104,6 @@ def _recorded(report: Report) -> str:
 
 def _was(count: int) -> str:
     return "was" if count == 1 else "were"
-
-
-def _unrated(report: Report) -> str:
-    counts = report.coverage
-    parts = [
-        f"{count:,} {word}"
-        for count, word in (
-            (counts.unfinished, "unfinished"),
-            (counts.cancelled, "cancelled"),
-            (counts.left_out, "left out of the rates"),
-        )
-        if count
-    ]
-    return wording.listing(parts)
 
 
 def moment(instant: datetime) -> str:

@@ -27,7 +27,7 @@ from recorder.models import (
     Schedule,
 )
 from recorder.outcomes import Outcome
-from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, last_before, slots, within
+from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, slots, within
 from reports.history_exclusions import load_exclusions
 from reports.history_levels import load_levels, load_response
 from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
@@ -54,7 +54,6 @@ def load_history(engine: Engine, window: Window) -> History:
             location_sets=load_location_sets(connection),
             sessions=load_sessions(connection, window, end=len(recent_sessions)),
             results=within(results, window).reset_index(drop=True),
-            previous=last_before(results, window.start),
             fires=load_fires(connection, window),
             exclusions=load_exclusions(connection, window),
             firings=load_firings(connection, recent),
@@ -95,6 +94,7 @@ def load_sessions(connection: Connection, window: Window, *, end: int) -> pd.Dat
     )
     kinds = dict.fromkeys(("session_pk", "check_pk", "location_set_pk"), "int64")
     kinds |= dict.fromkeys(("has_attempts", "is_final", "in_rates"), "bool")
+    kinds |= {"status": "category", "outcome": "category"}
     kinds |= {"started_at": INSTANT, "stopped_at": INSTANT, "time_elapsed_ms": "float64"}
     sessions = frame_of(connection, query, kinds)
     positions = np.arange(end - len(sessions), end, dtype="int64")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from reports.frames import rated
+from recorder.outcomes import Outcome
+from reports.frames import begins_group
 from reports.windows import Window
 
 
@@ -15,16 +16,18 @@ def number_runs(ordered: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     A run is a maximal stretch of equal `fail` within one group of `by`. `run`: its number, growing down the frame.
     `run_length`: its rows. `at_start`, `at_end`: whether it is the first or the last run of its group.
     """
-    group = ordered.groupby(list(by), sort=False).ngroup()
-    new_group = group.ne(group.shift())
-    starts = new_group | ordered["fail"].ne(ordered["fail"].shift())
-    run = starts.cumsum()
-    bounds = run.groupby(group)
+    new_group, fail = begins_group(ordered, by), ordered["fail"].to_numpy(dtype=bool)
+    starts = new_group.copy()
+    starts[1:] |= fail[1:] != fail[:-1]
+    run, group = np.cumsum(starts), np.cumsum(new_group) - 1
+    first_row = np.flatnonzero(new_group)
+    last_row = np.append(first_row[1:], len(ordered))[: len(first_row)] - 1
+    lengths = np.diff(np.flatnonzero(starts), append=len(ordered))
     return ordered.assign(
         run=run,
-        run_length=run.groupby(run).transform("size"),
-        at_start=run.eq(bounds.transform("min")),
-        at_end=run.eq(bounds.transform("max")),
+        run_length=lengths[run - 1],
+        at_start=run == run[first_row][group],
+        at_end=run == run[last_row][group],
     )
 
 
@@ -57,8 +60,9 @@ def find_incidents(sessions: pd.DataFrame, results: pd.DataFrame, window: Window
     same_after = spans["check_pk"].eq(spans["check_pk"].shift(-1))
     spans["last_good_at"] = spans["last_failed_at"].shift().where(same_before)
     spans["recovered_at"] = spans["first_failed_at"].shift(-1).where(same_after)
-    failed = rated(results[results["started_at"].ge(window.start)])
-    places = failed.loc[failed["fail"], ["position", "run_location_pk"]].merge(runs[["position", "run"]], on="position")
+    failed = results[results["outcome"].eq(Outcome.FAIL)]
+    failed = failed.loc[failed["started_at"].ge(window.start), ["position", "run_location_pk"]]
+    places = failed.merge(runs.loc[runs["fail"], ["position", "run"]], on="position")
     spans["location_pks"] = places.groupby("run")["run_location_pk"].agg(lambda keys: sorted(set(keys)))
     chosen = spans[spans["fail"] & spans["failed_sessions"].gt(0)].reset_index(drop=True)
     return chosen.drop(columns="fail").sort_values(["first_failed_at", "check_pk"], ignore_index=True)

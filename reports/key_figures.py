@@ -1,12 +1,12 @@
 """Pure: the figures of the first screen: this window, the time before it, and eight weekly points."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from reports.frames import History, within
+from reports.frames import History, first_day, within_ordered
 from reports.incidents import count_incidents, number_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
@@ -14,6 +14,7 @@ from reports.states import BROKEN, FLAKY
 
 COUNT = "count"
 RATIO = "ratio"
+_WEEK_DAYS = 7
 _UNKNOWN = (float("nan"),) * (WEEKS - 1)
 
 
@@ -31,9 +32,14 @@ class KeyFigure:
     weeks: Sequence[float] = _UNKNOWN
 
 
-def key_figures(history: History, now: Pairs, before: Pairs) -> list[KeyFigure]:
-    """Every key figure, in the order of the page; `before` is NaN when nothing was rated then."""
-    weekly = _weekly(history)
+def key_figures(
+    history: History, now: Pairs, before: Pairs, recent: Mapping[int, Mapping[str, float]]
+) -> list[KeyFigure]:
+    """Every key figure, in the order of the page; `before` is NaN when nothing was rated then.
+
+    `recent`: `recent_weeks`, what is known of some weeks alone.
+    """
+    weekly = _weekly(history) | _recent(history, recent)
     sessions = {name: _session_figures(history, span) for name, span in _spans(history).items()}
     pairs = {"now": _pair_figures(now), "before": _pair_figures(before)}
     figures = [
@@ -44,7 +50,7 @@ def key_figures(history: History, now: Pairs, before: Pairs) -> list[KeyFigure]:
         )
     ]
     return figures + [
-        KeyFigure(name, kind, pairs["now"][name], pairs["before"][name])
+        KeyFigure(name, kind, pairs["now"][name], pairs["before"][name], tuple(weekly.get(name, _UNKNOWN)))
         for name, kind in (
             *(("results", COUNT), ("flake_events", COUNT), ("flake_rate", RATIO), ("retry_passes", COUNT)),
             *(("missing_results", COUNT), ("broken_pairs", COUNT), ("flaky_pairs", COUNT)),
@@ -54,7 +60,7 @@ def key_figures(history: History, now: Pairs, before: Pairs) -> list[KeyFigure]:
 
 def _spans(history: History) -> dict[str, pd.DataFrame]:
     rated = history.recent_sessions[history.recent_sessions["rated"]]
-    return {"now": within(rated, history.window), "before": within(rated, history.before)}
+    return {"now": within_ordered(rated, history.window), "before": within_ordered(rated, history.before)}
 
 
 def _session_figures(history: History, rated: pd.DataFrame) -> dict[str, float]:
@@ -91,8 +97,12 @@ def _pair_figures(pairs: Pairs) -> dict[str, float]:
 
 
 def _weekly(history: History) -> dict[str, list[float]]:
-    """Eight points of what the daily counts tell; a week without a rated session is NaN."""
+    """Eight points of what the daily counts tell; a week without a rated session is NaN.
+
+    So is one in whose middle the history begins: part of a week would read as a drop. The last one is always told.
+    """
     levels = history.levels.assign(week=week_numbers(history.levels, history.window.days[-1]))
+    levels = levels[levels["week"].ne(_week_begun(history)) | levels["week"].eq(WEEKS - 1)]
     weeks = levels.groupby("week")[["rated", "failed", "first_try"]].sum().reindex(range(1, WEEKS)).astype("float64")
     by_check = levels.groupby(["week", "check_pk"])["failed"].sum().reset_index()
     ran = by_check.groupby("week")["check_pk"].nunique().reindex(range(1, WEEKS))
@@ -105,6 +115,21 @@ def _weekly(history: History) -> dict[str, list[float]]:
         "checks_run": ran.astype("float64").tolist(),
         "checks_failed": hit.where(ran.isna(), hit.fillna(0)).astype("float64").tolist(),
     }
+
+
+def _recent(history: History, recent: Mapping[int, Mapping[str, float]]) -> dict[str, list[float]]:
+    """Eight points of what is only known of the last weeks; the week in which the history begins is unknown."""
+    begun = _week_begun(history)
+    told = {number: week for number, week in recent.items() if number != begun or number == WEEKS - 1}
+    names = next(iter(recent.values()), {})
+    return {name: [told.get(number, {}).get(name, float("nan")) for number in range(1, WEEKS)] for name in names}
+
+
+def _week_begun(history: History) -> int:
+    """The week in whose middle, later than on its first day, the history begins; -1 when it begins with a week."""
+    begins = first_day(history)
+    days_back = 0 if begins is None else (history.window.days[-1] - begins).days + 1
+    return WEEKS - 1 - days_back // _WEEK_DAYS if days_back % _WEEK_DAYS else -1
 
 
 def _share(count: float, n: float) -> float:

@@ -8,14 +8,18 @@ import pandas as pd
 from scipy import stats
 
 from reports.events import is_in_event
-from reports.frames import PAIR, sequences, slots
+from reports.frames import PAIR, begins_group
 from reports.thresholds import DEFAULTS, Thresholds
 
 ONSETS: Final = ("onsets", "onsets_here", "onsets_expected", "onsets_p_value", "onsets_q_value")
 
 
-def compare_locations(results: pd.DataFrame, events: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
-    """Per PAIR (the index): ONSETS and `worse`, whether the location fails more often than its siblings.
+def compare_locations(
+    pairs: pd.MultiIndex, sequence: pd.DataFrame, events: pd.DataFrame, thresholds: Thresholds = DEFAULTS
+) -> pd.DataFrame:
+    """Per PAIR (the index, `pairs`): ONSETS and `worse`, whether the location fails more often than its siblings.
+
+    `sequence`: `frames.sequences` of the results of these pairs.
 
     The locations of a session are a matched set. Of m locations at risk in a session k had a first-try failure (a FAIL,
     or any failed try): each is equally likely to be hit, with p = k/m. A location whose result before failed is not at
@@ -24,16 +28,16 @@ def compare_locations(results: pd.DataFrame, events: pd.DataFrame, thresholds: T
     Benjamini-Hochberg's over the pairs with `location_onsets` unshared onsets or more. Results of fleet and location
     events are left out.
     """
-    risk = _at_risk(results, events)
+    risk = _at_risk(sequence, events)
     session = risk.groupby("position")["hit"]
     m, k = session.transform("size"), session.transform("sum")
     unshared = risk[k.gt(0) & k.lt(m)].assign(p=(k / m))
     counts = unshared.groupby(list(PAIR)).agg(
         onsets=("hit", "size"), onsets_here=("hit", "sum"), onsets_expected=("p", "sum")
     )
-    pairs = pd.MultiIndex.from_frame(results[list(PAIR)].drop_duplicates().sort_values(list(PAIR)))
     table = counts.reindex(pairs, fill_value=0)
-    tails = upper_tails([group.to_numpy() for _, group in unshared.groupby(list(PAIR))["p"]], counts["onsets_here"])
+    by_pair = np.split(unshared["p"].to_numpy(), np.cumsum(counts["onsets"].to_numpy())[:-1])
+    tails = upper_tails(by_pair, counts["onsets_here"])
     p_value = pd.Series(tails, index=counts.index).reindex(pairs)
     q_value = adjusted(p_value.where(table["onsets"].ge(thresholds.location_onsets)))
     return table.assign(
@@ -44,14 +48,20 @@ def compare_locations(results: pd.DataFrame, events: pd.DataFrame, thresholds: T
     )
 
 
-def _at_risk(results: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """The rated results whose predecessor at the same pair had no first-try failure: PAIR, position, hit."""
-    sequence = sequences(results)
-    sequence = sequence.assign(hit=sequence["fail"] | sequence["attempts"].gt(0))
-    same = np.diff(slots(sequence, *PAIR), prepend=-1) == 0
-    begun = same & sequence["hit"].shift(fill_value=False)
-    kept = sequence[~begun]
-    chosen: pd.DataFrame = kept.loc[~is_in_event(kept, events), [*PAIR, "position", "hit"]]
+def _at_risk(sequence: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """The rated results whose predecessor at the same pair had no first-try failure: PAIR, position, hit.
+
+    Of sessions with a hit alone: the others tell nothing.
+    """
+    hit = sequence["fail"].to_numpy(dtype=bool) | sequence["attempts"].gt(0).to_numpy()
+    at_risk = np.ones(len(hit), dtype=bool)
+    at_risk[1:] = begins_group(sequence, PAIR)[1:] | ~hit[:-1]
+    position = sequence["position"].to_numpy()
+    sessions = np.zeros(position.max(initial=0) + 1, dtype=bool)
+    sessions[position[at_risk & hit]] = True
+    kept = at_risk & sessions[position]
+    risk = sequence.loc[kept, [*PAIR, "position", "fire_pk"]].assign(hit=hit[kept])
+    chosen: pd.DataFrame = risk[~is_in_event(risk, events)].drop(columns="fire_pk")
     return chosen
 
 

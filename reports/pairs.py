@@ -1,12 +1,13 @@
 """Pure: everything that is measured per (check, run location), for the window and for the time before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from recorder.outcomes import Outcome
 from reports.flakiness import classify_failures, flakiness
-from reports.frames import MISSING, PAIR, History, last_before, within
+from reports.frames import MISSING, PAIR, History, begins_group, last_before, pairs_of, within, within_ordered
 from reports.location_test import compare_locations
 from reports.pass_rate import count_results, with_rates
 from reports.ranking import flake_floor
@@ -32,38 +33,49 @@ class Pairs:
     flakes: pd.DataFrame
 
 
-def measure_pairs(history: History, window: Window, events: pd.DataFrame, thresholds: Thresholds) -> Pairs:
-    """The pairs that should have run in the window, which lies inside of `history.recent`."""
-    results = within(history.recent, window)
+def measure_pairs(
+    history: History, sequence: pd.DataFrame, window: Window, events: pd.DataFrame, thresholds: Thresholds
+) -> Pairs:
+    """The pairs that should have run in the window, which lies inside of `history.recent`; `sequence` is that sorted.
+
+    Sorting is what takes longest, so `frames.sequences` is made once for all windows.
+    """
+    results, rated = within_ordered(history.recent, window), within(sequence, window)
     counts = with_rates(count_results(results, PAIR))
-    failures = classify_failures(results, last_before(history.recent, window.start), events, thresholds)
-    flaky = counts.join(flakiness(results, failures, counts, thresholds))
+    failures = classify_failures(rated, last_before(sequence, window.start), events, thresholds)
+    flaky = counts.join(flakiness(rated, failures, counts, thresholds))
     retried = results[results["outcome"].isin(_OK) & results["attempts"].gt(0)]
     columns = [*PAIR, "position", "started_at"]
     flakes = pd.concat([failures.loc[failures["flake"], columns], retried[columns]], ignore_index=True)
-    states = pair_states(history.recent, flaky, flakes, window, thresholds)
+    states = pair_states(sequence, flaky, flakes, window, thresholds)
     return Pairs(flaky.join(states), failures, flakes)
 
 
 def compare_pairs(
-    now: Pairs, before: Pairs, history: History, events: pd.DataFrame, thresholds: Thresholds
+    spans: tuple[Pairs, Pairs], history: History, sequence: pd.DataFrame, events: pd.DataFrame, thresholds: Thresholds
 ) -> pd.DataFrame:
     """The pairs of the window with all that takes more than the window to know (index PAIR).
 
-    Further columns: round_robin, retries_seen, flake_floor_rate, flake_rank, the location test, response times,
+    `spans`: the pairs of the window and those of the time before; `sequence`: `frames.sequences`. Further columns:
+    round_robin, retries_seen, flake_floor_rate, flake_rank, the location test, response times,
     state_before, and failed_before, flake_events_before, n_before of the time before.
     """
+    now, before = spans
     table = now.table
-    trailing = history.recent[history.recent["started_at"].ge(last_days(history.window, LOCATION_DAYS)[0].start)]
+    start = last_days(history.window, LOCATION_DAYS)[0].start
+    trailing = within_ordered(history.recent, replace(history.window, start=start))
     check = table.index.get_level_values("check_pk")
     round_robin = check.isin(round_robin_checks(trailing))
-    comparable = trailing[~trailing["check_pk"].isin(check[round_robin])]
+    alone = check[round_robin]
+    comparable = sequence[sequence["started_at"].ge(start) & ~sequence["check_pk"].isin(alone)]
     floor = flake_floor(table["flake_events"], table["n"], thresholds)
     retried = trailing.loc[trailing["attempts"].gt(0), "check_pk"]
     earlier = before.table.reindex(table.index)
     both_flaky = table["state"].eq(FLAKY) & earlier["state"].eq(FLAKY)
     response = history.response.reindex(table.index).add_prefix("response_")
-    compared = compare_locations(comparable, events, thresholds).reindex(table.index)
+    pairs = pairs_of(trailing)
+    pairs = pairs[~pairs.get_level_values("check_pk").isin(alone)]
+    compared = compare_locations(pairs, comparable, events, thresholds).reindex(table.index)
     worse = compared["worse"].eq(True)  # noqa: FBT003  a pair that is not compared is not worse
     return table.join([compared.assign(worse=worse), response]).assign(
         round_robin=round_robin,
@@ -92,10 +104,12 @@ def _ranks(table: pd.DataFrame, thresholds: Thresholds) -> "pd.Series[float]":
 
 def round_robin_checks(results: pd.DataFrame) -> "pd.Index[int]":
     """Checks whose every session ran at one location, and that moved between locations more than once."""
-    ran = results[results["outcome"].ne(MISSING)].sort_values("check_pk", kind="stable")
-    alone = ~ran.duplicated("position", keep=False)
-    same_check = ran["check_pk"].eq(ran["check_pk"].shift())
-    moved = same_check & ran["run_location_pk"].ne(ran["run_location_pk"].shift())
-    by_check = pd.DataFrame({"check_pk": ran["check_pk"], "alone": alone, "moved": moved}).groupby("check_pk")
-    checks = by_check.agg(alone=("alone", "all"), moved=("moved", "sum"))
-    return checks.index[checks["alone"] & checks["moved"].ge(_LEAST_MOVES)]
+    ran = results.loc[results["outcome"].ne(MISSING), ["check_pk", "run_location_pk", "position"]]
+    position, check = ran["position"].to_numpy(), ran["check_pk"].to_numpy()
+    together = np.zeros(check.max(initial=0) + 1, dtype=bool)
+    together[check[np.bincount(position)[position] > 1]] = True
+    alone = ran[~together[check]].sort_values("check_pk", kind="stable")
+    moved = alone["run_location_pk"].ne(alone["run_location_pk"].shift()) & ~begins_group(alone, ["check_pk"])
+    moves = moved.groupby(alone["check_pk"]).sum()
+    found: pd.Index[int] = moves.index[moves.ge(_LEAST_MOVES)]
+    return found

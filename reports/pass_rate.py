@@ -5,9 +5,10 @@ per (check, run location) as CSV.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from recorder.outcomes import Outcome
@@ -26,17 +27,25 @@ def count_results(results: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     outcome, retried = results["outcome"], results["attempts"].gt(0)
     passed, degraded = outcome.eq(Outcome.PASS), outcome.eq(Outcome.DEGRADED)
     failed, ok = outcome.eq(Outcome.FAIL), passed | degraded
-    flags = results[list(by)].assign(
-        n=ok | failed,
-        passed=passed,
-        degraded=degraded,
-        failed=failed,
-        void=outcome.eq(Outcome.VOID),
-        missing=outcome.eq(MISSING),
-        first_try=ok & ~retried,
-        retry_pass=ok & retried,
-    )
-    return flags.astype(dict.fromkeys(COUNTS, "int64")).groupby(list(by))[list(COUNTS)].sum()
+    flags = {
+        "n": ok | failed,
+        "passed": passed,
+        "degraded": degraded,
+        "failed": failed,
+        "void": outcome.eq(Outcome.VOID),
+        "missing": outcome.eq(MISSING),
+        "first_try": ok & ~retried,
+        "retry_pass": ok & retried,
+    }
+    return _count_flags(results, by, flags)
+
+
+def _count_flags(rows: pd.DataFrame, by: Sequence[str], flags: "Mapping[str, pd.Series[bool]]") -> pd.DataFrame:
+    """How many rows of each group of `by` (the index) have each flag: the groups are found once for all flags."""
+    groups = rows.groupby(list(by))
+    places, index = groups.ngroup().to_numpy(), groups.size().index
+    counts = {name: np.bincount(places[flag.to_numpy()], minlength=len(index)) for name, flag in flags.items()}
+    return pd.DataFrame(counts, index=index)
 
 
 def with_rates(counts: pd.DataFrame) -> pd.DataFrame:
@@ -103,27 +112,31 @@ def count_sessions(sessions: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     status, final = sessions["status"], sessions["is_final"]
     counted = sessions["in_rates"]
     ok = counted & status.isin(["PASSED", "DEGRADED"])
-    flags = sessions[list(by)].assign(
-        sessions=True,
-        rated=counted & sessions["outcome"].isin(RATED),
-        passed=counted & status.eq("PASSED"),
-        degraded=counted & status.eq("DEGRADED"),
-        failed=counted & status.eq("FAILED"),
-        timed_out=counted & status.eq("TIMED_OUT"),
-        cancelled=counted & status.eq("CANCELLED"),
-        unfinished=~final,
-        left_out=final & ~counted,
-        first_try=ok & ~sessions["has_attempts"],
-    )
-    columns = [name for name in flags.columns if name not in by]
-    return flags.astype(dict.fromkeys(columns, "int64")).groupby(list(by))[columns].sum()
+    flags = {
+        "sessions": final | ~final,
+        "rated": counted & sessions["outcome"].isin(RATED),
+        "passed": counted & status.eq("PASSED"),
+        "degraded": counted & status.eq("DEGRADED"),
+        "failed": counted & status.eq("FAILED"),
+        "timed_out": counted & status.eq("TIMED_OUT"),
+        "cancelled": counted & status.eq("CANCELLED"),
+        "unfinished": ~final,
+        "left_out": final & ~counted,
+        "first_try": ok & ~sessions["has_attempts"],
+    }
+    return _count_flags(sessions, by, flags)
 
 
 def _split_sessions(results: pd.DataFrame) -> pd.DataFrame:
     """Per check: `shared` sessions (two rated run locations or more) and `split` ones (some ok, some failed)."""
-    failed = rated(results).groupby(["check_pk", "position"])["fail"].agg(["any", "all", "size"])
-    flags = pd.DataFrame({"split": failed["any"] & ~failed["all"], "shared": failed["size"].gt(1)}, dtype="int64")
-    return flags.groupby(level="check_pk").sum()
+    rows = rated(results)
+    position = rows["position"].to_numpy()
+    size = np.bincount(position)
+    failed = np.bincount(position[rows["fail"].to_numpy()], minlength=len(size))
+    sessions = rows[["check_pk", "position"]].drop_duplicates("position")
+    m, k = size[sessions["position"]], failed[sessions["position"]]
+    flags = {"split": pd.Series((k > 0) & (k < m)), "shared": pd.Series(m > 1)}
+    return _count_flags(sessions, ["check_pk"], flags)
 
 
 if __name__ == "__main__":

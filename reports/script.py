@@ -16,7 +16,7 @@ from reports.columns import COLUMNS
 from reports.csv_files import csv_text
 from reports.events import find_events
 from reports.flakiness import PARTITION
-from reports.frames import History
+from reports.frames import History, sequences
 from reports.history import load_history
 from reports.pairs import measure_pairs
 from reports.thresholds import DEFAULTS
@@ -26,7 +26,8 @@ from reports.windows import Window, range_window, week_window
 
 def _pairs_table(history: History) -> pd.DataFrame:
     events = find_events(history.recent_sessions, history.recent)
-    return tables.check_location_table(history, measure_pairs(history, history.window, events, DEFAULTS).table)
+    pairs = measure_pairs(history, sequences(history.recent), history.window, events, DEFAULTS)
+    return tables.check_location_table(history, pairs.table)
 
 
 def _elapsed_table(history: History) -> pd.DataFrame:

@@ -3,10 +3,9 @@
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from reports.frames import PAIR, sequences, slots, within
+from reports.frames import PAIR, Bools, Rows, slots, within
 from reports.thresholds import DEFAULTS, Thresholds
 from reports.windows import Window
 
@@ -14,14 +13,12 @@ BROKEN: Final = "broken"
 FLAKY: Final = "flaky"
 HEALTHY: Final = "healthy"
 FEW: Final = "not enough runs"
-Bools = npt.NDArray[np.bool_]
-Rows = npt.NDArray[np.int64]
 STATES: Final = (BROKEN, FLAKY, HEALTHY, FEW)
 """The worst first: a check is as bad as its worst run location."""
 
 
 def pair_states(
-    recent: pd.DataFrame,
+    sequence: pd.DataFrame,
     measured: pd.DataFrame,
     flakes: pd.DataFrame,
     window: Window,
@@ -29,12 +26,15 @@ def pair_states(
 ) -> pd.DataFrame:
     """`state` and `state_since_at` per PAIR (the index of `measured`: n, flake_events and flake_rate in the window).
 
+    `sequence`: `frames.sequences` of all results that are looked at one by one, from before the window too.
+
     `not enough runs` below `min_runs`. `broken`: the newest `broken_in_a_row` results failed, or `broken_failures` of
     the newest `broken_results`; since the first failure of the run that broke it. `flaky`: at least `flaky_events`
     flake events and `flaky_rate`; since the window's first event (`flakes`: PAIR and started_at). Else `healthy`, since
     the first ok result after the last failure; NaT when none is known.
     """
-    ends = _sequence_ends(recent[recent["started_at"].lt(window.end)], thresholds).reindex(measured.index)
+    known = sequence.loc[sequence["started_at"].lt(window.end), [*PAIR, "fail", "started_at"]]
+    ends = _sequence_ends(known, thresholds).reindex(measured.index)
     few = measured["n"].lt(thresholds.min_runs)
     broken = ends["broken"].eq(True)  # noqa: FBT003  a pair without a result is not broken
     events, rate = measured["flake_events"], measured["flake_rate"]
@@ -45,36 +45,50 @@ def pair_states(
     return pd.DataFrame({"state": state, "state_since_at": since.where(state != FEW)}, index=measured.index)
 
 
-def _sequence_ends(recent: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+def _sequence_ends(sequence: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     """Per PAIR how its results end: broken, broken_at (first failure of the run that broke it), recovered_at."""
-    sequence = sequences(recent)
-    fail = sequence["fail"].to_numpy(dtype=bool)
-    new = np.diff(slots(sequence, *PAIR), prepend=-1) != 0
-    first = np.flatnonzero(new)[np.cumsum(new) - 1]
-    last = np.flatnonzero(np.diff(slots(sequence, *PAIR), append=-1))
-    in_a_row = _among_last(thresholds.broken_in_a_row, fail, first) == thresholds.broken_in_a_row
-    broken = in_a_row | (_among_last(thresholds.broken_results, fail, first) >= thresholds.broken_failures)
-    turned = np.minimum(_last_where(~broken, first) + 1, len(fail) - 1)
-    run_starts = _last_where(~fail, first) + 1
-    recovered = _last_where(fail, first)[last] + 1
-    keys = pd.MultiIndex.from_frame(sequence.loc[last, list(PAIR)])
-    started = sequence["started_at"]
+    pair, fail, started = slots(sequence, *PAIR), sequence["fail"].to_numpy(dtype=bool), sequence["started_at"]
+    last = np.flatnonzero(np.diff(pair, append=-1))
+    first = np.append(0, last + 1)[: len(last)]
+    broken = _is_broken(fail, last, first, thresholds)
+    fails = np.append(-1, np.flatnonzero(fail))
+    recovered = np.maximum(fails[np.searchsorted(fails, last, side="right") - 1], first - 1) + 1
+    of_broken = np.repeat(broken, last - first + 1)
+    broken_at = np.full(len(last), -1)
+    broken_at[broken] = np.flatnonzero(of_broken)[_breaking_rows(fail[of_broken], pair[of_broken], thresholds)]
     table = pd.DataFrame(
         {
-            "broken": broken[last],
-            "broken_at": _instants(started, run_starts[turned[last]], known=broken[last]),
-            "recovered_at": _instants(started, recovered, known=(recovered > first[last]) & (recovered <= last)),
+            "broken": broken,
+            "broken_at": _instants(started, broken_at, known=broken),
+            "recovered_at": _instants(started, recovered, known=(recovered > first) & (recovered <= last)),
         }
     )
-    return table.set_index(keys)
+    return table.set_index(pd.MultiIndex.from_frame(sequence.iloc[last][list(PAIR)]))
 
 
-def _among_last(count: int, fail: Bools, first: Rows) -> Rows:
-    """How many of the newest `count` results up to each row failed, within the sequence that begins at `first`."""
+def _breaking_rows(fail: Bools, pair: Rows, thresholds: Thresholds) -> Rows:
+    """For each pair, all of which end broken: the row of the first failure of the run that broke it."""
+    new = np.diff(pair, prepend=-1) != 0
+    last = np.flatnonzero(np.diff(pair, append=-1))
+    first = np.flatnonzero(new)[np.cumsum(new) - 1]
+    broken = _is_broken(fail, np.arange(len(fail)), first, thresholds)
+    turned = np.minimum(_last_where(~broken, first) + 1, len(fail) - 1)
+    run_starts = _last_where(~fail, first) + 1
+    rows: Rows = run_starts[turned[last]]
+    return rows
+
+
+def _is_broken(fail: Bools, row: Rows, first: Rows, thresholds: Thresholds) -> Bools:
+    """Whether the results up to each of the rows, in a sequence that begins at `first`, say broken."""
     so_far = np.concatenate([[0], np.cumsum(fail)])
-    row = np.arange(len(fail))
-    ended: Rows = so_far[row + 1] - so_far[np.maximum(row - count + 1, first)]
-    return ended
+
+    def among(count: int) -> Rows:
+        ended: Rows = so_far[row + 1] - so_far[np.maximum(row - count + 1, first)]
+        return ended
+
+    in_a_row = among(thresholds.broken_in_a_row) == thresholds.broken_in_a_row
+    broken: Bools = in_a_row | (among(thresholds.broken_results) >= thresholds.broken_failures)
+    return broken
 
 
 def _last_where(flags: Bools, first: Rows) -> Rows:

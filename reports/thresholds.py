@@ -48,6 +48,8 @@ class Thresholds:
     """With fewer checks each one's own variance is used, without learning from the others."""
     censored_share: float = 0.05
     """A trend is marked as censored when the share of sessions left out of it moved by more than this."""
+    coverage_loss: float = 0.01
+    """The first sentence names what was not recorded or cannot be rated from this share on."""
 
 
 DEFAULTS: Final = Thresholds()

@@ -17,13 +17,14 @@ from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text
 from reports.events import events_among, find_events, merge_events
 from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
-from reports.frames import History, within
+from reports.frames import History, first_day, sequences, silent_after, within
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
 from reports.key_figures import KeyFigure, key_figures
 from reports.manifest import iso, manifest_text, window_json
 from reports.pairs import compare_pairs, measure_pairs
+from reports.recent_weeks import recent_weeks
 from reports.render import render_page
 from reports.report import Report
 from reports.selection import ALL, Selection, only
@@ -68,17 +69,21 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     What checks shared in a firing is found among all of them: a selection must not make a flake of an outage.
     """
     events = find_events(history.recent_sessions, history.recent, thresholds)
-    history = only(history, selection)
-    events = events_among(events, history.recent)
-    now = measure_pairs(history, history.window, events, thresholds)
-    before = measure_pairs(history, history.before, events, thresholds)
-    pairs = tables.check_location_table(history, compare_pairs(now, before, history, events, thresholds))
+    if selection:
+        history = only(history, selection)
+        events = events_among(events, history.recent)
+    sequence = sequences(history.recent)
+    now = measure_pairs(history, sequence, history.window, events, thresholds)
+    before = measure_pairs(history, sequence, history.before, events, thresholds)
+    pairs = tables.check_location_table(history, compare_pairs((now, before), history, sequence, events, thresholds))
     series = trends(history, thresholds)
     sessions = tables.sessions_table(history)
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
     changes = find_changes(history, pairs, tables.named(series.reset_index(), history), thresholds)
     incidents = find_incidents(history.recent_sessions, history.recent, history.window)
-    figures = key_figures(history, now, before)
+    measured = ((history.window, now), (history.before, before))
+    weeks = recent_weeks(history, sequence, events, thresholds, measured)
+    figures = key_figures(history, now, before, weeks)
     return Report(
         window=history.window,
         before=history.before,
@@ -100,6 +105,8 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         session_strips=strips.session_strips(history, pairs),
         failures_by_hour=strips.failures_by_hour(history),
         coverage=count_coverage(history),
+        begins=first_day(history),
+        silent_after=silent_after(history),
         about=str(selection),
     )
 

@@ -1,7 +1,7 @@
 """Pure: how figures are said. Never a rate rounded up to 100 %, never a figure where there is none."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -89,12 +89,17 @@ def points(share: float, low: float, high: float) -> str:
     return f"{share * 100:+.1f} points, 95 %: {low * 100:+.1f} to {high * 100:+.1f}"
 
 
+def day(local: date) -> str:
+    """Such as "Thu 12 Nov"."""
+    return f"{DAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]}"
+
+
 def when(instant: datetime | None, zone: ZoneInfo) -> str:
     """Such as "Tue 10 Nov 09:04" on the clocks of the zone; empty when it is not known."""
     if instant is None or pd.isna(instant):
         return ""
     local = instant.astimezone(zone)
-    return f"{DAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]} {local:%H:%M}"
+    return f"{day(local)} {local:%H:%M}"
 
 
 def lasting(span: timedelta) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from reports.events import find_events, merge_events
 from reports.flakiness import classify_failures
-from reports.frames import last_before
+from reports.frames import last_before, sequences
 from reports.thresholds import Thresholds
 from tests.framing import NO_EVENTS, hours, results, sessions
 from tests.past import MONDAY
@@ -42,10 +42,11 @@ def test_sessions_without_a_firing_belong_to_no_event() -> None:
 def test_failures_of_an_event_are_no_flakes_but_stay_in_their_cell() -> None:
     """They were isolated and narrow, and many checks had them at once."""
     found = results(LOCAL, LOCAL, LOCAL, QUIET, fired=True)
-    previous = last_before(found, MONDAY)
+    sequence = sequences(found)
+    previous = last_before(sequence, MONDAY)
 
-    with_events = classify_failures(found, previous, find_events(sessions(found), found))
-    without = classify_failures(found, previous, NO_EVENTS)
+    with_events = classify_failures(sequence, previous, find_events(sessions(found), found))
+    without = classify_failures(sequence, previous, NO_EVENTS)
 
     assert with_events["scope"].tolist() == without["scope"].tolist() == ["narrow"] * 6
     assert (with_events["flake"].sum(), without["flake"].sum()) == (0, 6)

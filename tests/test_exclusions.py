@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import Engine
 
 from recorder.excluding import Span, add_exclusion, remove_exclusion
+from reports.figure_section import figure_section
 from reports.report import Report
 from reports.weekly import build_report, summary, write_report
+from reports.wording import UNKNOWN
 from tests.past import MONDAY, Payload, empty_database, hourly, record, session, week
 
 
@@ -167,3 +169,16 @@ def test_the_summary_is_honest_when_everything_is_excluded() -> None:
 
     assert summary(report)["session_pass_rate"] == 0.0
     assert summary(report)["session_pass_rate_adjusted"] is None
+
+
+def test_the_first_screen_shows_the_adjusted_pass_rate_beside_the_recorded_one() -> None:
+    """Without an exclusion there is one rate; when nothing is left, none is made up."""
+    some = build_report(excluding(hourly(["fail", "fail", "fail", "pass"]), (1, 2, None, None)), week())
+    everything = build_report(excluding(hourly(["fail", "pass"]), (0, 2, None, None)), week())
+    nothing = build_report(excluding(hourly(["fail", "pass"])), week())
+
+    notes = [figure_section(report).cards[0].note for report in (some, everything, nothing)]
+
+    assert notes[0] == "1 of 4 rated; without exclusions: 33.33 %"
+    assert notes[1].endswith(f"; without exclusions: {UNKNOWN}")
+    assert notes[2] == "1 of 2 rated"

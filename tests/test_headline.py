@@ -35,7 +35,7 @@ def test_the_window_is_said_in_both_clocks() -> None:
 def test_the_worst_check_and_the_flakiest_pair_are_named() -> None:
     """Only those that ran often enough to be ranked."""
     assert said([*hourly(["pass", "fail"] * 12, check="Login"), *hourly(["fail"], check="Rare")]) == (
-        "2 of 2 checks failed at least once: 13 of 25 sessions failed. "
+        "2 of 2 checks failed at least once: 13 of 25 sessions failed; nothing was recorded after Mon 16 Nov. "
         "The lowest pass rate is that of Login, 50.00 % (12/24). "
         "The flakiest pair is Login from eu, with a flake rate of 45.83 % (11/24)."
     )
@@ -46,7 +46,8 @@ def test_a_week_without_a_failure_is_said_plainly() -> None:
     retried = [session(hour, {"eu": "pass"}, retried=["eu"] if hour == 3 else []) for hour in range(24)]
 
     assert said(retried) == (
-        "No session failed: 1 check ran 24 sessions that can be rated, and each of them passed. "
+        "No session failed: 1 check ran 24 sessions that can be rated, and each of them passed; "
+        "nothing was recorded after Mon 16 Nov. "
         "The flakiest pair is Checkout from eu, with a flake rate of 4.16 % (1/24)."
     )
 

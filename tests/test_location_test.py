@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from reports.events import find_events
+from reports.frames import pairs_of, sequences
 from reports.location_test import adjusted, compare_locations, upper_tails
 from tests.framing import NO_EVENTS, results, sessions
 
 
+def compared(found: pd.DataFrame, events: pd.DataFrame = NO_EVENTS) -> pd.DataFrame:
+    return compare_locations(pairs_of(found), sequences(found), events)
+
+
 def onsets(*lines: str) -> list[tuple[int, int]]:
     """(unshared onsets, those here) of each location of one check."""
-    found = compare_locations(results(dict(enumerate(lines, start=1))), NO_EVENTS)
+    found = compared(results(dict(enumerate(lines, start=1))))
     return list(zip(found["onsets"].tolist(), found["onsets_here"].tolist(), strict=True))
 
 
@@ -43,7 +48,7 @@ def test_a_void_or_missing_result_is_not_at_risk_and_breaks_nothing() -> None:
 
 def test_a_location_that_is_worse_is_told_with_its_numbers() -> None:
     """Six of six unshared failures among three locations: 2 expected, (1/3)^6."""
-    found = compare_locations(results({1: ".F" * 6 + ".", 2: "." * 13, 3: "." * 13}), NO_EVENTS)
+    found = compared(results({1: ".F" * 6 + ".", 2: "." * 13, 3: "." * 13}))
 
     first = found.iloc[0]
     assert (first["onsets"], first["onsets_here"], first["onsets_expected"]) == (6, 6, pytest.approx(2))
@@ -53,7 +58,7 @@ def test_a_location_that_is_worse_is_told_with_its_numbers() -> None:
 
 def test_two_onsets_are_too_few_to_compare() -> None:
     """The chance is known, no pair is tested."""
-    found = compare_locations(results({n: ".F.F." if n == 1 else "....." for n in range(1, 30)}), NO_EVENTS)
+    found = compared(results({n: ".F.F." if n == 1 else "....." for n in range(1, 30)}))
 
     assert found["onsets_p_value"].iloc[0] == pytest.approx(29**-2)
     assert found["onsets_q_value"].isna().all()
@@ -65,7 +70,7 @@ def test_failures_that_many_checks_shared_at_a_location_are_left_out() -> None:
     checks = [{1: ".F.F.F.F.", 2: ".........", 3: "........."} for _ in range(5)]
     found = results(*checks, fired=True)
 
-    table = compare_locations(found, find_events(sessions(found), found))
+    table = compared(found, find_events(sessions(found), found))
 
     assert table["onsets"].eq(0).all()
 

@@ -18,7 +18,10 @@ ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "artifacts"
 """Pictures for people to look at; git ignores the folder."""
 AXE: Final = "4.14.1"
 SERIOUS: Final = ("serious", "critical")
-AUDITS: Final = (("demo", "light", 1440), ("everyday", "dark", 360))
+AUDITS: Final = (
+    *(("demo", "light", 1440), ("everyday", "dark", 360)),
+    *(("hostile", "light", 360), ("hostile", "dark", 1440), ("nothing", "light", 768)),
+)
 LARGEST: Final = 400_000
 A4: Final = ViewportSize(width=718, height=1047)
 """The sheet between margins of a centimetre, in pixels."""

@@ -50,10 +50,15 @@ def test_a_key_figure_has_last_week_beside_it_and_a_line_only_where_two_weeks_ar
     cards = {card.label: card for card in section.cards}
 
     passed = cards["Sessions passed"]
-    assert (passed.value, passed.before, passed.floor) == ("100 %", "week before: 90.00 %", "8 weeks, from 90 %")
+    assert (passed.value, passed.before, passed.floor) == (
+        "100 %",
+        "week before: 90.00 %",
+        "2 of 8 weeks, from 90 %",
+    )
     assert passed.path == "M72 20h0l12 -20"
     assert passed.words.endswith("–, 90.00 %, 100 %")  # noqa: RUF001  the typographic dash
-    assert cards["Incidents"].path == ""
+    assert cards["Incidents"].path == "M72 0h0l12 20"
+    assert cards["Flake events"].path == "M72 20h0l12 0"
     assert figure_section(report_of([])).cards == []
 
 

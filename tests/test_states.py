@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from reports.flakiness import classify_failures, flakiness
-from reports.frames import PAIR, last_before
+from reports.frames import PAIR, last_before, sequences
 from reports.pass_rate import count_results, with_rates
 from reports.states import pair_states
 from tests.framing import NO_EVENTS, hours, results
@@ -15,11 +15,12 @@ def state(line: str) -> tuple[str, float | None]:
     """The state of one pair with this history, and the hour since which it is in it."""
     found = results({1: line})
     counts = with_rates(count_results(found, PAIR))
-    failures = classify_failures(found, last_before(found, MONDAY), NO_EVENTS)
-    flaky = counts.join(flakiness(found, failures, counts))
+    sequence = sequences(found)
+    failures = classify_failures(sequence, last_before(sequence, MONDAY), NO_EVENTS)
+    flaky = counts.join(flakiness(sequence, failures, counts))
     retried = found[found["attempts"].gt(0)]
     flakes = pd.concat([failures.loc[failures["flake"]], retried])[[*PAIR, "started_at"]]
-    table = pair_states(found, flaky, flakes, week())
+    table = pair_states(sequence, flaky, flakes, week())
     return table["state"].iloc[0], hours(table["state_since_at"])[0]
 
 
