@@ -1,5 +1,6 @@
 """The process's one request budget: every request to Checkly waits here for its turn."""
 
+import math
 import threading
 from typing import Final
 
@@ -23,9 +24,9 @@ class RequestBudget:
         self._lock = threading.Lock()
         self._bucket = TokenBucket.full(per_minute=per_minute, at=monotonic())
 
-    def take_for_trigger(self, stop: threading.Event) -> bool:
-        """Wait for a token; False when `stop` was set meanwhile."""
-        return self._take(stop, reserve=0.0)
+    def take_for_trigger(self, stop: threading.Event, *, at_most_s: float = math.inf) -> bool:
+        """Wait for a token; False when `stop` was set meanwhile, or none came in that many seconds."""
+        return self._take(stop, reserve=0.0, at_most_s=at_most_s)
 
     def take_for_read(self, stop: threading.Event) -> bool:
         """Wait for a token that no trigger needs; False when `stop` was set meanwhile."""
@@ -48,11 +49,14 @@ class RequestBudget:
             with self._lock:
                 self._bucket.pause(self._monotonic(), seconds=seconds)
 
-    def _take(self, stop: threading.Event, *, reserve: float) -> bool:
+    def _take(self, stop: threading.Event, *, reserve: float, at_most_s: float = math.inf) -> bool:
+        give_up_at = self._monotonic() + at_most_s
         while not stop.is_set():
             with self._lock:
                 wait_s = self._bucket.wait_s(self._monotonic(), reserve=reserve)
             if wait_s == 0.0:
                 return True
+            if self._monotonic() >= give_up_at:
+                return False
             stop.wait(min(wait_s, _RECHECK_S))
         return False

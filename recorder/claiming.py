@@ -6,15 +6,18 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from recorder import ledger
 from recorder.ledger import ClaimedFire, DueFire, Reason
 from recorder.materialising import PlannedSchedule
 from recorder.schedule import jitter_for
-from recorder.schedule_store import lock_schedule
+from recorder.schedule_store import lock_schedule, told_otherwise
 
 JUDGE_BATCH: Final = 10
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def claim_next(
 
     Returns whether any was found, and the claimed one. One at a time: an intent that waits behind another is late.
     """
-    due = ledger.lock_due_fires(db, plans.keys(), now=now, limit=JUDGE_BATCH)
+    due = _still_ours(db, ledger.lock_due_fires(db, plans.keys(), now=now, limit=JUDGE_BATCH), plans)
     for fire in due:
         plan = plans[fire.schedule_pk]
         verdict = _judge(db, fire, plan, now)
@@ -42,6 +45,14 @@ def claim_next(
         elif intent := ledger.write_intent(db, fire, owner=owner, body=plan.target.request_body(), now=now):
             return True, Claim(intent, plan, _retry_until(fire, plan, now))
     return bool(due), None
+
+
+def _still_ours(db: Session, due: list[DueFire], plans: Mapping[int, PlannedSchedule]) -> list[DueFire]:
+    """Without the fires of schedules that another daemon was told otherwise while this one slept."""
+    others = told_otherwise(db, {fire.schedule_pk: plans[fire.schedule_pk].definition for fire in due})
+    for name in sorted({plans[pk].name for pk in others}):
+        log.warning("another daemon was told otherwise: restart this one, or give it the same schedules", schedule=name)
+    return [fire for fire in due if fire.schedule_pk not in others]
 
 
 def skip_due_fires(db: Session, plans: Mapping[int, PlannedSchedule], reason: Reason, *, now: datetime) -> bool:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -206,15 +207,22 @@ class Daemon:
             self._wake.clear()
             if stop.is_set():
                 return
-            try:
-                self._triggering.work()
-                self._triggering.replay_spool(older_than=SPOOL_REST)
-                self._triggering.give_up_orphans(lock_proves=False)
-            except DatabaseError as error:
-                self._triggering.note_trouble(Reason.DB_UNAVAILABLE)
-                log.error("the ledger cannot be used, trying again", error=str(error))  # noqa: TRY400 - still due
-            except Exception:  # a sender outlives what it cannot explain; the ledger says what was done
-                log.exception("sending failed")
+            for duty in (
+                self._triggering.work,
+                partial(self._triggering.replay_spool, older_than=SPOOL_REST),
+                partial(self._triggering.give_up_orphans, lock_proves=False),
+            ):
+                self._attempt(duty)
+
+    def _attempt(self, duty: Callable[[], object]) -> None:
+        """One of a sender's duties; what keeps it from one keeps it from no other."""
+        try:
+            duty()
+        except DatabaseError as error:
+            self._triggering.note_trouble(Reason.DB_UNAVAILABLE)
+            log.error("the ledger cannot be used, trying again", error=str(error))  # noqa: TRY400 - still due
+        except Exception:  # a sender outlives what it cannot explain; the ledger says what was done
+            log.exception("sending failed")
 
     def _shut_down(self, senders: list[threading.Thread]) -> None:
         log.info("stopping: no new triggers, what is under way ends first")

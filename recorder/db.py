@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -26,6 +26,10 @@ from recorder.outage import Outage
 
 BUSY_TIMEOUT_S: Final = 30.0
 """How long a writer on SQLite waits for another one."""
+_LIMITS: Final = text(
+    "SELECT set_config('lock_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '15s', true)"
+)
+"""A daemon that stops in the middle of a transaction must not stop the others: PostgreSQL takes its locks away."""
 REPLAY_FOR_S: Final = 20.0
 """How long a unit of work is replayed while the database is away."""
 MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
@@ -161,6 +165,8 @@ def transact(engine: Engine, work: Callable[[Session], T]) -> T:
                 Session(engine, expire_on_commit=False) as db,
                 db.begin(),
             ):
+                if engine.dialect.name != "sqlite":
+                    db.execute(_LIMITS)
                 return work(db)
     raise AssertionError("a retry context returns or raises")
 
@@ -188,7 +194,7 @@ def is_transient(error: Exception) -> bool:
         return True
     code = getattr(error.orig, "sqlstate", None)
     if code is not None:
-        return code[:2] in {"08", "40", "53", "57"} or code == "55P03"
+        return code[:2] in {"08", "40", "53", "57"} or code in {"55P03", "25P03"}
     return "locked" in str(error.orig) or "busy" in str(error.orig) or "connection" in str(error.orig).lower()
 
 

@@ -1,5 +1,6 @@
 """Pure: what one answer about an open session means for its row."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from recorder.errors import BadAnswer, ChecklyError, NoSuchThing, Refused, TryLater
@@ -31,12 +32,18 @@ def judge(
 
     `held_s` is how long Checkly held the answer, in seconds.
     """
+    if session.settling_since is not None and not isinstance(answer, SessionSnapshot):
+        if now - session.settling_since >= SETTLING:
+            return Postponement(session.pk, None, final_at=now)
+        return Postponement(session.pk, now + SETTLING_POLL)
     if isinstance(answer, NoSuchThing):
         return _judge_missing(session, now)
     pause = _pause_after(answer, session.age_s(now), unheld=_unheld(session, now, held_s))
     if isinstance(answer, SessionSnapshot):
         return _judge_snapshot(session, answer, now, pause)
-    return _postpone(session, now, pause)
+    postponed = _postpone(session, now, pause)
+    shows_nothing = isinstance(answer, ChecklyError)  # neither that the session is there nor that it is not
+    return replace(postponed, missing_since=session.missing_since) if shows_nothing else postponed
 
 
 def _unheld(session: OpenSession, now: datetime, held_s: float) -> timedelta:

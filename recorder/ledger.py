@@ -300,8 +300,9 @@ def orphaned_intents(
     Commands in the foreground take no lock and sign no roster: only age tells.
     """
     old = Fire.intent_at < now - INTENT_LEASE
-    young = timedelta(0) if lock_proves else INTENT_LEASE / 2
-    dead = and_(Fire.origin != "manual", Fire.owner != owner, Fire.owner.not_in(living), Fire.intent_at <= now - young)
+    dead = and_(Fire.origin != "manual", Fire.owner != owner, Fire.owner.not_in(living))
+    if not lock_proves:  # the clock may have been set back since, so a proof asks for no age
+        dead = and_(dead, Fire.intent_at <= now - INTENT_LEASE / 2)
     orphans = select(Fire).where(Fire.state == "intent", or_(old, dead)).with_for_update(skip_locked=True)
     rows = db.scalars(orphans)
     return [

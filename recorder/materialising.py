@@ -28,6 +28,8 @@ class PlannedSchedule:
     """A schedule of the configuration with what the ledger needs to know about it."""
 
     name: str
+    definition: str
+    """Its canonical JSON, which the ledger holds too while nobody else was told otherwise."""
     cadence: Cadence
     target: Target
     jitter: timedelta
@@ -43,8 +45,8 @@ def materialise(
 ) -> dict[int, datetime]:
     """Write the instants in (cursor, now] of these schedules, and return their new cursors, all by key.
 
-    Another daemon may have been faster. `why_late` says, given a cursor, what kept the instants after it from being
-    seen in time.
+    Another daemon may have been faster, or told something else since: then it is no longer ours. `why_late` says, given
+    a cursor, what kept the instants after it from being seen in time.
     """
     return {pk: _materialise_one(pk, plans[pk], now, why_late, db) for pk in sorted(plans)}
 
@@ -53,8 +55,8 @@ def _materialise_one(
     schedule_pk: int, plan: PlannedSchedule, now: datetime, why_late: WhyLate, db: Session
 ) -> datetime:
     row = lock_schedule(db, schedule_pk)
-    if row.cursor >= now:
-        return row.cursor
+    if row.cursor >= now or not row.is_told(plan.definition):
+        return max(row.cursor, now)
     ledger.insert_instants(db, row.pk, _instants(row, plan, now, why_late(row.cursor)), cursor=now)
     return now
 

@@ -1,6 +1,6 @@
 """Claims and clock hands of open sessions: which are due to be asked for, and when next. Never commits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,6 +13,7 @@ from recorder.dimensions import table_of
 from recorder.learning import load_expectations
 from recorder.models import CheckSession
 from recorder.pacing import LATE_POLL, LEASE, LONGEST_RUN_S, LONGEST_WAIT_S, UNKNOWN, Expectation
+from recorder.result_store import mark_partial
 from recorder.store import Postponement
 
 _SESSIONS: Final = table_of(CheckSession)
@@ -108,7 +109,7 @@ def claim_open_sessions(db: Session, *, now: datetime, limit: int, scope: Scope 
     ]
 
 
-def postpone(db: Session, postponements: Iterable[Postponement]) -> None:
+def postpone(db: Session, postponements: Collection[Postponement]) -> None:
     """Write when to ask again; a session that has become final meanwhile is left alone."""
     for postponement in postponements:
         values: dict[str, object] = {
@@ -116,12 +117,15 @@ def postpone(db: Session, postponements: Iterable[Postponement]) -> None:
             "expected_at": postponement.expected_at or postponement.next_poll_at,
             "missing_since": postponement.missing_since,
         }
+        if postponement.final_at is not None:
+            values |= {"final_at": postponement.final_at, "next_poll_at": None, "expected_at": None}
         if postponement.abandoned_at is not None:
             given_up_at = literal(postponement.abandoned_at, _SESSIONS.c.abandoned_at.type)  # else six digits on SQLite
             values["abandoned_at"] = func.coalesce(_SESSIONS.c.abandoned_at, given_up_at)
             values["abandoned_reason"] = func.coalesce(_SESSIONS.c.abandoned_reason, postponement.abandoned_reason)
         still_open = (_SESSIONS.c.pk == postponement.session_pk) & _SESSIONS.c.final_at.is_(None)
         db.execute(update(_SESSIONS).where(still_open).values(**values))
+    mark_partial(db, [one.session_pk for one in postponements if one.final_at is not None])
 
 
 def abandon_overdue(db: Session, *, now: datetime, scope: Scope = None) -> None:
@@ -150,7 +154,8 @@ def resume(db: Session, *, now: datetime, stepped_back_s: float = 0.0) -> int:
     first_question = timedelta(seconds=LONGEST_RUN_S if stepped_back_s else 0)
     until = now + max(LEASE, first_question) + timedelta(seconds=stepped_back_s)
     leased = (_SESSIONS.c.next_poll_at > now) & (_SESSIONS.c.next_poll_at <= until)
-    db.execute(update(_SESSIONS).where(leased).values(next_poll_at=now))
+    set_back = _SESSIONS.c.next_poll_at > now + LATE_POLL + LEASE  # further off than anything is put
+    db.execute(update(_SESSIONS).where(leased | set_back).values(next_poll_at=now))
     return db.scalar(select(func.count()).where(_SESSIONS.c.next_poll_at.is_not(None))) or 0
 
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import structlog
 from sqlalchemy import Engine
@@ -21,6 +22,8 @@ from recorder.materialising import Follow
 from recorder.payloads import TriggerAnswer, parse_trigger_answer
 from recorder.spool import Room, Spool, SpooledAnswer, TornFile
 from recorder.trigger_outcomes import Sent, settle, write_outcome
+
+_LATER: Final = "the answer waits in the spool, and the next `recorder run` writes it down"
 
 log = structlog.get_logger(__name__)
 
@@ -51,9 +54,13 @@ class Safekeeping:
         path = self._keep(spooled, answer, room)
         try:
             sent = self._write(spooled)
-        except BaseException:
+        except BaseException as error:
             if path is None:
                 self._in_memory[fire.pk] = spooled  # nothing else has it
+            elif isinstance(error, DatabaseError):
+                raise DatabaseError(
+                    f"{error} (the trigger was sent and answered, do not send it again: {_LATER})"
+                ) from error
             raise
         if path is not None:
             self._spool.forget(path)
@@ -63,17 +70,18 @@ class Safekeeping:
         """Remove what processes that died while they wrote have left in the spool."""
         self._spool.clear_remains()
 
-    def replay(self, *, older_than: timedelta) -> int:
+    def replay(self, *, older_than: timedelta | None) -> int:
         """Write the answers that were received and could not be committed; how many there were.
 
-        A running daemon leaves the newest of the spool alone (`older_than`): another thread may be writing them.
+        A running daemon leaves the newest of the spool alone (`older_than`): another thread may be writing them. None:
+        nobody is, and the clock that says when they came may have been set back since.
         Raises DatabaseError at the first that cannot be written now either.
         """
         replayed = self._replay_memory()
         for path, answer in self._spool.waiting():
             if isinstance(answer, TornFile):
                 self._leave_alone(path, answer.why)
-            elif self._now() - answer.received_at >= older_than:
+            elif older_than is None or self._now() - answer.received_at >= older_than:
                 replayed += self._replay_file(path, answer)
         return replayed
 
@@ -92,7 +100,9 @@ class Safekeeping:
         try:
             answer = parse_trigger_answer(spooled.body, http_status=spooled.http_status)
         except MalformedPayload as malformed:
-            error = PerhapsSent(str(malformed), reason=Reason.BAD_BODY, body=spooled.body)
+            error = PerhapsSent(
+                str(malformed), reason=Reason.BAD_BODY, http_status=spooled.http_status, body=spooled.body
+            )
             end = partial(settle, fire=fire, state="ambiguous", reason=Reason.BAD_BODY, now=now, error=error)
             return transact(self._engine, partial(end, raw=spooled.body))
         follow = Follow(spooled.session_timeout, cancel=spooled.cancel_on_timeout)

@@ -34,6 +34,12 @@ class ScheduleRow:
     name: str
     cursor: datetime
     paused: bool
+    definition: str
+    is_removed: bool
+
+    def is_told(self, definition: str) -> bool:
+        """Whether this is what the ledger was told of it last."""
+        return self.definition == definition and not self.is_removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +116,11 @@ def lock_schedule(db: Session, schedule_pk: int) -> ScheduleRow:
     return _schedule_row(db.scalars(select(Schedule).where(Schedule.pk == schedule_pk).with_for_update()).one())
 
 
+def told_otherwise(db: Session, definitions: Mapping[int, str]) -> set[int]:
+    """Which of these schedules, by key, are defined otherwise by now, or removed."""
+    rows = db.scalars(select(Schedule).where(Schedule.pk.in_(definitions)))
+    return {row.pk for row in rows if not _schedule_row(row).is_told(definitions[row.pk])}
+
+
 def _schedule_row(row: Schedule) -> ScheduleRow:
-    return ScheduleRow(row.pk, row.name, row.cursor, row.paused)
+    return ScheduleRow(row.pk, row.name, row.cursor, row.paused, row.definition, row.removed_at is not None)

@@ -178,15 +178,18 @@ def _read(path: Path) -> SpooledAnswer | TornFile:
         body = base64.b64decode(document["body"], validate=True)
         if hashlib.sha256(body).hexdigest() != document["sha256"]:
             return TornFile(path, "its checksum does not match")
+        received_at = datetime.fromisoformat(document["received_at"])
+        if received_at.tzinfo is None:
+            return TornFile(path, "it does not say when the answer came")
         return SpooledAnswer(
             fire_pk=int(document["fire_pk"]),
             owner=UUID(document["owner"]),
             origin=str(document["origin"]),
-            received_at=datetime.fromisoformat(document["received_at"]),
+            received_at=received_at,
             http_status=int(document["http_status"]),
             body=body,
             session_timeout=timedelta(seconds=float(document["session_timeout_s"])),
             cancel_on_timeout=bool(document["cancel_on_timeout"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
         return TornFile(path, f"it is cut or damaged ({type(error).__name__})")

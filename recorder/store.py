@@ -63,6 +63,8 @@ class Postponement:
     abandoned_reason: str | None = None
     expected_at: datetime | None = None
     """As in `Recording`."""
+    final_at: datetime | None = None
+    """Since when the session is over with what is stored of it, although nothing more was seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from recorder import ledger, schedule_store
 from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
 from recorder.circuit import Circuit
-from recorder.claiming import claim_next, skip_due_fires
+from recorder.claiming import Claim, claim_next, skip_due_fires
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
 from recorder.enrolling import enrol_together, is_ahead
@@ -36,6 +36,7 @@ from recorder.errors import (
 )
 from recorder.ledger import ClaimedFire, Reason
 from recorder.materialising import Follow, PlannedSchedule, materialise
+from recorder.payloads import TriggerAnswer
 from recorder.roster import colleagues
 from recorder.safekeeping import Safekeeping
 from recorder.schedule import next_due
@@ -46,6 +47,8 @@ from recorder.trigger_outcomes import Sent, settle
 
 STALL_LIMIT_S: Final = 5.0
 """Seconds between the intent's commit and the request; after a longer sleep of the machine nothing is sent."""
+PATIENCE_S: Final = 5.0
+"""How long a sender waits for the budget before it looks after everything else again."""
 RESEND_AFTER: Final = timedelta(seconds=5)
 TOGETHER: Final = 50
 """Schedules whose instants are written in one transaction."""
@@ -102,20 +105,21 @@ class Triggering:
             together_with(db)
             return rows
 
-        self.materialise()  # what is due by now is due by what was known
-        before = transact(self._engine, schedule_store.known_schedules)
-        rows = transact(self._engine, work)
+        with self._materialising:  # nothing becomes due by the old plans once the new ones are written
+            self._materialise_what_is_due()  # what is due by now is due by what was known
+            before = transact(self._engine, schedule_store.known_schedules)
+            rows = transact(self._engine, work)
+            plans = {rows[name].pk: plan for name, plan in schedules.items()}
+            cursors = {row.pk: row.cursor for row in rows.values()}
+            # before the plans: senders may be at work
+            self._next_due = {pk: next_due(plan.cadence, cursors[pk]) for pk, plan in plans.items()}
+            self._plans = plans
         for name, known in before.items():
             if name not in rows and not known.is_removed:
                 log.warning("schedule left the configuration, what was due for it is skipped", schedule=name)
             elif is_ahead(known.row, self._now()):
                 why = "the ledger was ahead of the clock: a clock is or was wrong; what has run is not run again"
                 log.warning(why, schedule=name, ledger=known.row.cursor.isoformat())
-        plans = {rows[name].pk: plan for name, plan in schedules.items()}
-        cursors = {row.pk: row.cursor for row in rows.values()}
-        # before the plans: senders may be at work
-        self._next_due = {pk: next_due(plan.cadence, cursors[pk]) for pk, plan in plans.items()}
-        self._plans = plans
 
     def enrol_one(self, name: str, plan: PlannedSchedule, definition: Definition) -> None:
         """Take one schedule for a command beside a running daemon; what is written about it already stands."""
@@ -136,13 +140,16 @@ class Triggering:
     def materialise(self) -> None:
         """Turn every instant up to now into a fire; schedules whose next instant is still to come cost nothing."""
         with self._materialising:  # senders that wake together would all do the same
-            now = self._now()
-            plans, due = self._plans, self._next_due  # a new configuration may come meanwhile
-            late = [pk for pk in plans if pk in due and due[pk] <= now]
-            for start in range(0, len(late), TOGETHER):
-                some = {pk: plans[pk] for pk in late[start : start + TOGETHER]}
-                cursors = transact(self._engine, partial(materialise, some, now, self._why_late))
-                due.update((pk, next_due(plans[pk].cadence, cursor)) for pk, cursor in cursors.items())
+            self._materialise_what_is_due()
+
+    def _materialise_what_is_due(self) -> None:
+        now = self._now()
+        plans, due = self._plans, self._next_due
+        late = [pk for pk in plans if pk in due and due[pk] <= now]
+        for start in range(0, len(late), TOGETHER):
+            some = {pk: plans[pk] for pk in late[start : start + TOGETHER]}
+            cursors = transact(self._engine, partial(materialise, some, now, self._why_late))
+            due.update((pk, next_due(plans[pk].cadence, cursor)) for pk, cursor in cursors.items())
 
     def note_trouble(self, reason: Reason) -> None:
         """Remember what has just kept this process from its work: instants missed meanwhile carry it as reason."""
@@ -167,7 +174,7 @@ class Triggering:
             fire = transact(self._engine, intent)
             return self._post(client, fire, target, room, claimed_at=claimed_at, follow=follow, retry_until=None)
 
-    def replay_spool(self, *, older_than: timedelta = timedelta(0)) -> int:
+    def replay_spool(self, *, older_than: timedelta | None = None) -> int:
         """Write the answers that were received and could not be committed; how many there were.
 
         A running daemon leaves the newest alone (`older_than`): another thread may be writing them.
@@ -208,10 +215,16 @@ class Triggering:
             why, now = Reason.CIRCUIT_OPEN, self._now()
             return _Step(found=transact(self._engine, lambda db: skip_due_fires(db, self._plans, why, now=now)))
         with self._new_client() as client, self._safekeeping.reserve() as room:
-            if not self._budget.take_for_trigger(self._stop):
+            if not self._budget.take_for_trigger(self._stop, at_most_s=PATIENCE_S):
                 return _Step(found=False)
-            now, claimed_at = self._now(), self._monotonic()
-            found, claimed = transact(self._engine, lambda db: claim_next(db, self._plans, owner=self._owner, now=now))
+            claimed_at = 0.0
+
+            def claim(db: Session) -> tuple[bool, Claim | None]:
+                nonlocal claimed_at
+                claimed_at = self._monotonic()  # the wait for the database is over, so it counts for nothing
+                return claim_next(db, self._plans, owner=self._owner, now=self._now())
+
+            found, claimed = transact(self._engine, claim)
             if claimed is None:
                 self._budget.give_back()
                 self._circuit.give_back()
@@ -256,7 +269,7 @@ class Triggering:
             answer = client.trigger(fire.request_body, allow_everything=target.run_everything)
         except PerhapsSent as error:
             self._circuit.heed(error)
-            return self._settle(fire, "ambiguous", error.reason, error=error, raw=error.body)
+            return self._keep_unreadable(fire, error, follow, room)
         except (NotSent, TryLater) as error:
             self._circuit.heed(error)
             return self._not_acted_on(fire, error, retry_until=retry_until)
@@ -267,6 +280,13 @@ class Triggering:
         if not (answer.sessions or answer.malformed):
             return self._settle(fire, "no_match", None, http_status=answer.http_status)
         return self._safekeeping.write(fire, answer, follow, room)
+
+    def _keep_unreadable(self, fire: ClaimedFire, error: PerhapsSent, follow: Follow, room: Room) -> Sent:
+        """Nobody may ever know what was started: whatever came is kept like an answer, its ids are nowhere else."""
+        if error.reason == Reason.BAD_BODY and error.body:
+            unread = TriggerAnswer((), (), error.http_status or 0, error.body)
+            return self._safekeeping.write(fire, unread, follow, room)
+        return self._settle(fire, "ambiguous", error.reason, error=error, raw=error.body)
 
     def _not_acted_on(self, fire: ClaimedFire, error: NotSent | TryLater, *, retry_until: datetime | None) -> Sent:
         """Nothing was started: due again while its grace lasts, or missed when it is over or nobody waits for it."""

@@ -153,6 +153,7 @@ def planned(schedule: ScheduleSettings) -> PlannedSchedule:
     target = Target(schedule.match_tags, schedule.check_ids, schedule.run_everything, schedule.refresh_cache)
     return PlannedSchedule(
         name=schedule.name,
+        definition=definition(schedule),
         cadence=schedule.cadence,
         target=target,
         jitter=schedule.jitter,

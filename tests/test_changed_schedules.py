@@ -107,6 +107,26 @@ def test_other_changes_let_the_newest_instant_run(engine: Engine, tmp_path: Path
         assert changed.fires() == ["triggered"]
 
 
+def test_a_process_that_slept_while_another_was_told_otherwise_sends_nothing_more(
+    engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was taken for dead; what is due belongs to whoever was told last."""
+    with harness(engine, tmp_path, schedule() + schedule("other")) as sleeper:
+        awake = sleeper.restart_with(schedule(tags=(("critical", "!x"),)), tmp_path)
+        sleeper.clock.advance(minutes=10)
+        sleeper.triggering.work()
+        before = sleeper.triggers_received()
+        awake.triggering.materialise()
+        sleeper.triggering.work()
+        said = capsys.readouterr().out
+        asleep_sent = sleeper.triggers_received()
+        awake.triggering.work()
+
+        assert (before, asleep_sent, awake.triggers_received()) == (0, 0, 1)
+        assert awake.fires() == ["triggered"]
+        assert "another daemon was told otherwise" in said
+
+
 def test_a_ledger_ahead_of_the_clock_is_said_and_goes_on_without_repeating(
     engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -127,3 +127,14 @@ def _end_connection(url: str, pid: int) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid}, 5000)")
     engine.dispose()
+
+
+def test_a_process_that_stops_within_a_transaction_holds_nobody_for_long(new_postgresql: str) -> None:
+    """PostgreSQL ends it, and whoever waits for its locks asks again until then."""
+    engine = open_engine(new_postgresql)
+    limits = "SELECT current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')"
+
+    found = transact(engine, lambda session: tuple(session.execute(text(limits)).one()))
+    engine.dispose()
+
+    assert found == ("10s", "15s")

@@ -207,3 +207,24 @@ def test_a_cancelled_session_is_asked_for_soon_and_then_less_and_less() -> None:
     assert later[1].next_poll_at == NOW + timedelta(hours=3)
     assert abandoned.is_to_be_cancelled(NOW)
     assert not OPEN.is_to_be_cancelled(NOW + timedelta(hours=2))
+
+
+@pytest.mark.parametrize("answer", [NoSuchThing("gone", reason="not_found"), TryLater("503", reason="http_5xx")])
+def test_what_was_seen_to_end_is_over_after_a_minute_whatever_is_answered(answer: ChecklyError) -> None:
+    """With what there is; before that minute is over it is asked for again soon."""
+    settling = replace(OPEN, settling_since=NOW)
+
+    early = postponed(judge(settling, answer, now=NOW + SETTLING / 2))
+    late = postponed(judge(settling, answer, now=NOW + SETTLING))
+
+    assert early.final_at is None
+    assert early.next_poll_at is not None
+    assert (late.final_at, late.next_poll_at, late.abandoned_at) == (NOW + SETTLING, None, None)
+
+
+def test_an_error_that_shows_nothing_breaks_no_row_of_404s() -> None:
+    missing = replace(OPEN, missing_since=NOW)
+
+    between = postponed(judge(missing, TryLater("503", reason="http_5xx"), now=NOW + timedelta(minutes=1)))
+
+    assert between.missing_since == NOW

@@ -5,6 +5,7 @@ configuration and lets a person decide; the database and the recorder are real, 
 """
 
 import itertools
+import math
 import shutil
 import tempfile
 import threading
@@ -66,7 +67,7 @@ TICK: Final = timedelta(milliseconds=1)
 class FreeBudget(RequestBudget):
     """Requests without number: a 429 is an answer here and no reason to wait in real time."""
 
-    def take_for_trigger(self, stop: threading.Event) -> bool:
+    def take_for_trigger(self, stop: threading.Event, *, at_most_s: float = math.inf) -> bool:
         return not stop.is_set()
 
 

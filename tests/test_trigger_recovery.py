@@ -7,15 +7,18 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from recorder.db import transact
+from recorder.errors import DatabaseError
 from recorder.ledger import ClaimedFire, open_intent
 from recorder.models import CheckSession
+from recorder.open_sessions import claim_open_sessions, resume
 from recorder.payloads import TriggerAnswer
+from recorder.simulator.faults import Fault, FaultKind
 from recorder.spool import SpooledAnswer
 from recorder.targets import Target
-from tests.factories import NOW
+from tests.factories import NOW, rows
 from tests.recording import Harness, harness
 
 
@@ -100,6 +103,51 @@ def test_sessions_from_the_spool_are_followed_as_long_as_their_schedule_said(rec
     with recorder.engine.connect() as connection:
         deadlines = connection.execute(select(CheckSession.deadline_at).distinct()).scalars().all()
     assert deadlines == [recorder.clock.at + timedelta(minutes=7)]
+
+
+def test_a_clock_set_back_since_keeps_nothing_from_being_taken_up(recorder: Harness) -> None:
+    """The lock proves that the owner is dead, and nobody else is at the spool."""
+    recorder.clock.advance(minutes=10)
+    recorder.triggering.work()
+    recorder.spool.keep(spooled(_intent(recorder), _trigger_without_writing(recorder)))
+    lost = _intent(recorder)
+    recorder.clock.advance(hours=-6)
+    successor = recorder.restart()
+
+    taken_up = successor.triggering.take_up_spool()
+    given_up = successor.triggering.give_up_orphans(lock_proves=True)
+    transact(recorder.engine, lambda db: resume(db, now=recorder.clock.now()))
+    claimed = transact(recorder.engine, lambda db: claim_open_sessions(db, now=recorder.clock.now(), limit=100))
+
+    assert (taken_up, given_up) == (1, 1)
+    assert rows(recorder.engine, "SELECT state FROM fires WHERE pk = :pk", pk=lost.pk) == [("ambiguous",)]
+    assert len(claimed) == recorder.sessions() > 0
+
+
+def test_an_answer_that_nobody_can_read_waits_in_the_spool_for_its_database(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    """Its ids are nowhere else."""
+    with harness(sqlite_engine, tmp_path) as recorder:
+        recorder.clock.advance(minutes=10)
+        recorder.checkly.inject(Fault(kind=FaultKind.TRUNCATE, route="trigger"))
+        refuse = "CREATE TRIGGER refuse BEFORE INSERT ON payloads BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        with sqlite_engine.begin() as connection:
+            connection.execute(text(refuse))
+        with pytest.raises(DatabaseError, match=r"refused .*do not send it again: the answer waits in the spool"):
+            recorder.triggering.work()
+        [(_, kept)] = recorder.spool.waiting()
+        with sqlite_engine.begin() as connection:
+            connection.execute(text("DROP TRIGGER refuse"))
+
+        replayed = recorder.triggering.replay_spool()
+
+        assert isinstance(kept, SpooledAnswer)
+        assert kept.body.startswith(b'{"sessions"')
+        assert replayed == 1
+        assert recorder.fires() == ["ambiguous: bad_body"]
+        assert rows(sqlite_engine, "SELECT COUNT(*) FROM payloads WHERE kind = 'trigger'") == [(1,)]
+        assert recorder.triggers_received() == 1
 
 
 def _trigger_without_writing(recorder: Harness) -> TriggerAnswer:
