@@ -32,7 +32,7 @@ def judge(
 
     `held_s` is how long Checkly held the answer, in seconds.
     """
-    if session.settling_since is not None and not isinstance(answer, SessionSnapshot):
+    if session.settling_since is not None and isinstance(answer, ChecklyError):
         if now - session.settling_since >= SETTLING:
             return Postponement(session.pk, None, final_at=now)
         return Postponement(session.pk, now + SETTLING_POLL)
