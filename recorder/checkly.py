@@ -6,7 +6,7 @@ httpx; `deadlines.py` is the network beneath it.
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
@@ -35,13 +35,12 @@ from recorder.answers import (
 from recorder.check_results import CheckResultEntry, CheckResultPage, parse_check_result, parse_check_result_page
 from recorder.clock import Clock, Monotonic, monotonic, utc_now
 from recorder.deadlines import (
-    BrokenOff,
     DeadlineConnection,
     ExchangeError,
     NothingSent,
     Proxy,
     RawAnswer,
-    TimeOver,
+    flaw_of,
 )
 from recorder.errors import MalformedPayload, NoSuchThing, NotSent
 from recorder.json_fields import load_json
@@ -256,10 +255,8 @@ class ChecklyClient:
 
     def verify_access(self) -> None:
         """Ask for a session that cannot exist: a 404 proves that key, account and address are right. Starts nothing."""
-        try:
+        with suppress(NoSuchThing):
             self._read(f"/{self._access.api_version}/check-sessions/{uuid4()}")
-        except NoSuchThing:
-            return
 
     def _open(self) -> DeadlineTransport:
         """A transport without a client around it: no cookies, no redirects, nothing out of the environment."""
@@ -305,7 +302,7 @@ class ChecklyClient:
             detail = quotable(str(error), secret=self._access.api_key)
             raise NotSent(f"cannot reach {self._access.host}: {detail} (nothing was sent)", reason="network") from None
         except ExchangeError as error:
-            return Answer(asked=asked, status=None, flaw=_flaw(error, budget_s, lost="conn_reset"))
+            return Answer(asked=asked, status=None, flaw=flaw_of(error, budget_s, lost="conn_reset"))
 
     def _target(self, path: str, params: Mapping[str, str] | None) -> bytes:
         """The path and the query on the wire; the server's own URL is parsed once, which takes as long as all this."""
@@ -338,17 +335,8 @@ def _read_body(response: httpx.Response, budget_s: float) -> tuple[bytes, Flaw |
             if len(body) > MAX_BODY_BYTES:
                 return bytes(body[:MAX_BODY_BYTES]), Flaw("bad_body", f"longer than {MAX_BODY_BYTES} bytes")
     except ExchangeError as error:
-        return bytes(body), _flaw(error, budget_s, lost="bad_body")
+        return bytes(body), flaw_of(error, budget_s, lost="bad_body")
     return bytes(body), None
-
-
-def _flaw(error: ExchangeError, budget_s: float, *, lost: str) -> Flaw:
-    """What a broken exchange is called; `lost` is the word for an answer that ended in the middle of its HTTP."""
-    if isinstance(error, TimeOver):
-        return Flaw("read_timeout", f"no complete answer within {budget_s:g} s")
-    if isinstance(error, BrokenOff):
-        return Flaw(lost, "the answer broke off or is not HTTP")
-    return Flaw("conn_reset", "the connection broke")
 
 
 def _session(answer: Answer, asked_for: UUID) -> SessionSnapshot:

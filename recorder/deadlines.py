@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 
 import httpcore
 
+from recorder.answers import Flaw
 from recorder.clock import Monotonic
 
 Resolve: TypeAlias = Callable[[str, int], Sequence[str]]
@@ -71,6 +72,15 @@ def resolve_addresses(host: str, port: int) -> list[str]:
     """The numeric addresses of a host in the system's order. Raises OSError or UnicodeError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def flaw_of(error: ExchangeError, budget_s: float, *, lost: str) -> Flaw:
+    """What a broken exchange is called; `lost` is the word for an answer that ended in the middle of its HTTP."""
+    if isinstance(error, TimeOver):
+        return Flaw("read_timeout", f"no complete answer within {budget_s:g} s")
+    if isinstance(error, BrokenOff):
+        return Flaw(lost, "the answer broke off or is not HTTP")
+    return Flaw("conn_reset", "the connection broke")
 
 
 class Exchange:
