@@ -102,8 +102,13 @@ def status(config: ConfigFile = None, database: DatabaseUrl = None, as_json: AsJ
     """Say what is recorded, what is open and what needs a person."""
     from recorder import inspecting
     from recorder.screen import print_json, print_table
+    from recorder.spool import spool_for
 
-    found = inspecting.status(Context(config, database).existing_engine)
+    context = Context(config, database)
+    found = inspecting.status(context.existing_engine)
+    found["spooled_answers"] = sum(
+        1 for _ in spool_for(context.existing_engine, context.settings.database.spool).waiting()
+    )
     if as_json:
         print_json(found)
         return
@@ -119,6 +124,8 @@ def status(config: ConfigFile = None, database: DatabaseUrl = None, as_json: AsJ
     rows += [(f"schedule {one['schedule_name']} last due", one["last_due_at"]) for one in found["schedules"]]
     rows += [(f"unknown to the contract: {one['what']}", one["times"]) for one in found["contract_surprises"]]
     rows += [(f"unreadable {one['kind']}", one["pieces"]) for one in found["unreadable"]]
+    if found["spooled_answers"]:
+        rows.append(("answers waiting in the spool", found["spooled_answers"]))
     print_table(("what", "value"), rows)
 
 

@@ -22,13 +22,15 @@ def reconcile(
     database: DatabaseUrl = None,
 ) -> None:
     """Look at Checkly for results of triggers whose answer was lost. Nothing is triggered; what is found is stored."""
-    from recorder import reconciling, wiring
+    from recorder import foreground, reconciling, wiring
     from recorder.screen import print_json, print_table, say
 
     set_up_logs("error", as_json=False)
     context = Context(config, database)
     wiring.checkly_access(context.settings)
-    findings = reconciling.reconcile(wiring.build(context.settings, context.existing_engine), fire_pk=fire)
+    parts = wiring.build(context.settings, context.existing_engine)
+    foreground.take_up_remains(parts)
+    findings = reconciling.reconcile(parts, fire_pk=fire)
     if as_json:
         print_json([asdict(finding) for finding in findings])
         return

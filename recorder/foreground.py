@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from recorder import safekeeping
 from recorder.ambiguous import drop_evidence
 from recorder.db import transact
 from recorder.errors import ChecklyError
@@ -59,8 +60,19 @@ def run_once(parts: Parts, *, on_sent: Callable[[str, Sent], None], on_seen: See
         return follow(parts, scope=None, on_seen=on_seen)
 
 
+def take_up_remains(parts: Parts) -> None:
+    """What commands that were killed, or had no database, have left: answers become sessions, lost intents ambiguous.
+
+    A daemon does it by itself; without one the next command does. Raises DatabaseError.
+    """
+    triggering = parts.triggering()
+    triggering.replay_spool(older_than=safekeeping.REST)
+    triggering.give_up_orphans(lock_proves=False)
+
+
 def trigger(parts: Parts, target: Target, *, schedule: str | None, follow_for: Follow) -> Sent:
     """Send one trigger now and write what came of it; its sessions stay open for `follow` or for a daemon."""
+    take_up_remains(parts)
     triggering = parts.triggering()
     if schedule is not None:
         triggering.enrol_one(schedule, parts.plans()[schedule], parts.definitions()[schedule])

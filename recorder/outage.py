@@ -1,4 +1,4 @@
-"""Owns what is said while a database is away: one line when that begins, one when it is over."""
+"""Owns what is said while a database is away: one line when that begins, one when it is over, none for each thread."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -59,3 +59,23 @@ class Outage:
             was_announced, self._is_announced = self._is_announced, False
         if was_announced:
             log.warning("the database can be used again", database=self._database)
+
+
+class Sayings:
+    """Which sentences were said within the last minute; for all threads of a process."""
+
+    def __init__(self, monotonic: Monotonic) -> None:
+        """Nothing has been said."""
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._said_at: dict[str, float] = {}
+
+    def is_news(self, sentence: str) -> bool:
+        """Whether it is to be said now; it counts as said then."""
+        now = self._monotonic()
+        with self._lock:
+            self._said_at = {said: at for said, at in self._said_at.items() if now - at < SAY_AGAIN_S}
+            if sentence in self._said_at:
+                return False
+            self._said_at[sentence] = now
+            return True

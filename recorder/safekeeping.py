@@ -23,7 +23,9 @@ from recorder.payloads import TriggerAnswer, parse_trigger_answer
 from recorder.spool import Room, Spool, SpooledAnswer, TornFile
 from recorder.trigger_outcomes import Sent, settle, write_outcome
 
-_LATER: Final = "the answer waits in the spool, and the next `recorder run` writes it down"
+REST: Final = timedelta(minutes=1)
+"""How long another process, or thread, may still be writing an answer that it has spooled."""
+_LATER: Final = "the answer waits in the spool, and the next command that triggers writes it down"
 
 log = structlog.get_logger(__name__)
 

@@ -15,10 +15,14 @@ from recorder import wiring
 from recorder.budget import RequestBudget
 from recorder.clock import monotonic, utc_now
 from recorder.config import Settings, load_settings
+from recorder.db import transact
+from recorder.ledger import ClaimedFire, open_intent
 from recorder.materialising import Follow
+from recorder.payloads import TriggerAnswer
 from recorder.simulator.checkly import Settings as SimulatorSettings
 from recorder.simulator.server import SimulatorServer
-from recorder.spool import Spool, spool_for
+from recorder.spool import Spool, SpooledAnswer, spool_for
+from recorder.targets import Target
 from recorder.triggering import Triggering
 from recorder.wiring import Parts
 from tests.factories import NOW, rows
@@ -170,3 +174,33 @@ def _settings(configuration: str, checkly: SimulatorServer, folder: Path) -> Set
     config = folder / "recorder.toml"
     config.write_text(configuration)
     return load_settings(config, environ=environ, cwd=folder)
+
+
+def trigger_without_writing(recorder: Harness) -> TriggerAnswer:
+    """What Checkly answered to a process that died before it wrote it down."""
+    with recorder.parts.new_client() as client:
+        return client.trigger(Target((("critical",),)).request_body())
+
+
+def intent(recorder: Harness) -> ClaimedFire:
+    """An intent of a process of which nothing more will be heard."""
+    owner = recorder.parts.owner
+    return transact(
+        recorder.engine, lambda session: open_intent(session, owner=owner, origin="schedule", body=b"{}", now=NOW)
+    )
+
+
+def spooled(
+    fire: ClaimedFire, answer: TriggerAnswer, *, session_timeout: timedelta = timedelta(hours=1)
+) -> SpooledAnswer:
+    """An answer as that process would have spooled it."""
+    return SpooledAnswer(
+        fire.pk,
+        fire.owner,
+        fire.origin,
+        NOW,
+        answer.http_status,
+        answer.raw,
+        session_timeout=session_timeout,
+        cancel_on_timeout=False,
+    )

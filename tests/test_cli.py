@@ -210,6 +210,17 @@ def test_status_prints_the_same_as_table_and_as_json(history: Engine, folder: Pa
     assert found["sessions"]["last_started_at"] == "2026-11-18T11:00:00.000Z"
     assert table["sessions last started at"] == "2026-11-18 11:00:00.000"
     assert table["database"] == found["database"] == db.describe(history)
+    assert found["spooled_answers"] == 0
+    assert "answers waiting in the spool" not in table
+
+
+def test_status_says_what_waits_in_the_spool(folder: Path) -> None:
+    command("db", "upgrade", folder=folder)
+    spool = folder / "history.db.spool"
+    spool.mkdir()
+    (spool / "fire-1-somebody.json").write_text("{}")
+
+    assert dict(command("status", folder=folder).table)["answers waiting in the spool"] == "1"
 
 
 def test_sessions_are_listed_and_shown_alike_on_both_databases(history: Engine, folder: Path) -> None:

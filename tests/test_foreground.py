@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine
 
 from recorder.errors import ConfigError, NotSent, PerhapsSent, Refused
-from recorder.foreground import run_once
+from recorder.foreground import run_once, trigger
 from recorder.materialising import Follow
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.targets import Target
 from tests.factories import rows
-from tests.recording import Harness, harness, schedule
+from tests.recording import Harness, harness, intent, schedule, spooled, trigger_without_writing
 
 HOUR = timedelta(hours=1)
 
@@ -81,3 +81,17 @@ def test_an_answer_without_one_readable_session_is_an_error_for_its_caller(engin
 
         assert (sent.state, sent.sessions) == ("ambiguous", ())
         assert isinstance(sent.error, PerhapsSent)
+
+
+def test_a_trigger_by_hand_first_takes_up_what_a_killed_one_left(recorder: Harness) -> None:
+    """Where no daemon ever runs, the next command writes down the answer on disk and gives up the lost intent."""
+    answered, lost = intent(recorder), intent(recorder)
+    recorder.spool.keep(spooled(answered, trigger_without_writing(recorder)))
+    recorder.clock.advance(minutes=3)
+
+    trigger(recorder.parts, Target((("no-such-tag",),)), schedule=None, follow_for=Follow(HOUR))
+
+    by_pk = dict(tuple(row) for row in rows(recorder.engine, "SELECT pk, state FROM fires ORDER BY pk"))
+    assert by_pk == {answered.pk: "triggered", lost.pk: "ambiguous", lost.pk + 1: "no_match"}
+    assert recorder.sessions() > 0
+    assert list(recorder.spool.waiting()) == []

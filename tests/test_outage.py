@@ -5,7 +5,7 @@ import stamina
 from structlog.testing import capture_logs
 
 from recorder import logs
-from recorder.outage import SAY_AGAIN_S, Outage
+from recorder.outage import SAY_AGAIN_S, Outage, Sayings
 from tests.recording import HandClock
 
 
@@ -76,3 +76,15 @@ def test_the_retries_themselves_say_nothing() -> None:
                     raise Away
 
     assert (tries, said) == ([1, 2], [])
+
+
+def test_a_sentence_is_news_once_a_minute() -> None:
+    """Four senders and a heartbeat meet the same trouble, again and again."""
+    clock = HandClock()
+    sayings = Sayings(clock.monotonic)
+
+    first = [sayings.is_news(sentence) for sentence in ("away", "away", "full", "away")]
+    clock.ahead_s += SAY_AGAIN_S
+
+    assert first == [True, False, True, False]
+    assert [sayings.is_news("away"), sayings.is_news("away")] == [True, False]

@@ -11,15 +11,12 @@ from sqlalchemy import Engine, select, text
 
 from recorder.db import transact
 from recorder.errors import DatabaseError
-from recorder.ledger import ClaimedFire, open_intent
 from recorder.models import CheckSession
 from recorder.open_sessions import claim_open_sessions, resume
-from recorder.payloads import TriggerAnswer
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.spool import SpooledAnswer
-from recorder.targets import Target
-from tests.factories import NOW, rows
-from tests.recording import Harness, harness
+from tests.factories import rows
+from tests.recording import Harness, harness, intent, spooled, trigger_without_writing
 
 
 @pytest.fixture
@@ -30,13 +27,13 @@ def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
 
 def test_an_intent_of_a_dead_owner_is_ambiguous_and_never_sent(recorder: Harness) -> None:
     """Killed between the intent's commit and the answer: nobody can say whether the request left."""
-    intent = _intent(recorder)
+    lost = intent(recorder)
 
     successor = recorder.restart()
     given_up = successor.triggering.give_up_orphans(lock_proves=True)
     successor.triggering.work()
 
-    assert intent.attempt == 1
+    assert lost.attempt == 1
     assert given_up == 1
     assert recorder.fires() == ["ambiguous: owner_lost"]
     assert recorder.triggers_received() == 0
@@ -44,7 +41,7 @@ def test_an_intent_of_a_dead_owner_is_ambiguous_and_never_sent(recorder: Harness
 
 def test_without_a_lock_a_fresh_intent_is_left_to_its_owner(recorder: Harness) -> None:
     """On PostgreSQL, and for a command in the foreground, the owner may well be alive."""
-    _intent(recorder)
+    intent(recorder)
     successor = recorder.restart()
 
     fresh = successor.triggering.give_up_orphans(lock_proves=False)
@@ -56,8 +53,8 @@ def test_without_a_lock_a_fresh_intent_is_left_to_its_owner(recorder: Harness) -
 
 def test_an_answer_in_the_spool_becomes_sessions_after_a_restart(recorder: Harness) -> None:
     """Killed between the answer and the commit: the answer on disk is all there is of the sessions."""
-    answer = _trigger_without_writing(recorder)
-    fire = _intent(recorder)
+    answer = trigger_without_writing(recorder)
+    fire = intent(recorder)
     recorder.spool.keep(spooled(fire, answer))
 
     replayed = recorder.restart().triggering.replay_spool()
@@ -69,8 +66,8 @@ def test_an_answer_in_the_spool_becomes_sessions_after_a_restart(recorder: Harne
 
 
 def test_a_cut_spool_file_is_left_alone_and_the_rest_goes_on(recorder: Harness) -> None:
-    answer = _trigger_without_writing(recorder)
-    fire = _intent(recorder)
+    answer = trigger_without_writing(recorder)
+    fire = intent(recorder)
     path = recorder.spool.keep(spooled(fire, answer))
     cut = path.with_name("fire-0.json")
     cut.write_bytes(path.read_bytes()[:100])
@@ -83,8 +80,8 @@ def test_a_cut_spool_file_is_left_alone_and_the_rest_goes_on(recorder: Harness) 
 
 def test_an_answer_that_belongs_to_another_database_is_left_for_it(recorder: Harness) -> None:
     """Two databases may share a folder, and count their fires from one both."""
-    answer = _trigger_without_writing(recorder)
-    fire = _intent(recorder)
+    answer = trigger_without_writing(recorder)
+    fire = intent(recorder)
     path = recorder.spool.keep(spooled(replace(fire, owner=uuid4()), answer))
 
     assert recorder.restart().triggering.replay_spool() == 0
@@ -95,8 +92,8 @@ def test_an_answer_that_belongs_to_another_database_is_left_for_it(recorder: Har
 
 def test_sessions_from_the_spool_are_followed_as_long_as_their_schedule_said(recorder: Harness) -> None:
     """The time counts from the moment they are written, and the wish to cancel is kept."""
-    answer = _trigger_without_writing(recorder)
-    recorder.spool.keep(spooled(_intent(recorder), answer, session_timeout=timedelta(minutes=7)))
+    answer = trigger_without_writing(recorder)
+    recorder.spool.keep(spooled(intent(recorder), answer, session_timeout=timedelta(minutes=7)))
 
     recorder.restart().triggering.replay_spool()
 
@@ -109,8 +106,8 @@ def test_a_clock_set_back_since_keeps_nothing_from_being_taken_up(recorder: Harn
     """The lock proves that the owner is dead, and nobody else is at the spool."""
     recorder.clock.advance(minutes=10)
     recorder.triggering.work()
-    recorder.spool.keep(spooled(_intent(recorder), _trigger_without_writing(recorder)))
-    lost = _intent(recorder)
+    recorder.spool.keep(spooled(intent(recorder), trigger_without_writing(recorder)))
+    lost = intent(recorder)
     recorder.clock.advance(hours=-6)
     successor = recorder.restart()
 
@@ -148,30 +145,3 @@ def test_an_answer_that_nobody_can_read_waits_in_the_spool_for_its_database(
         assert recorder.fires() == ["ambiguous: bad_body"]
         assert rows(sqlite_engine, "SELECT COUNT(*) FROM payloads WHERE kind = 'trigger'") == [(1,)]
         assert recorder.triggers_received() == 1
-
-
-def _trigger_without_writing(recorder: Harness) -> TriggerAnswer:
-    with recorder.parts.new_client() as client:
-        return client.trigger(Target((("critical",),)).request_body())
-
-
-def _intent(recorder: Harness) -> ClaimedFire:
-    owner = recorder.parts.owner
-    return transact(
-        recorder.engine, lambda session: open_intent(session, owner=owner, origin="schedule", body=b"{}", now=NOW)
-    )
-
-
-def spooled(
-    fire: ClaimedFire, answer: TriggerAnswer, *, session_timeout: timedelta = timedelta(hours=1)
-) -> SpooledAnswer:
-    return SpooledAnswer(
-        fire.pk,
-        fire.owner,
-        fire.origin,
-        NOW,
-        answer.http_status,
-        answer.raw,
-        session_timeout=session_timeout,
-        cancel_on_timeout=False,
-    )

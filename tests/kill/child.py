@@ -42,7 +42,8 @@ DIES: Final = "dies here"
 """What the log of a daemon ends with when it has reached the point that kills it."""
 HASTE: Final[dict[str, dict[str, Any]]] = {
     "budget": {"_PAUSE_S": 0.5},
-    "daemon": {"SPOOL_REST": timedelta(seconds=5), "SWEEP_S": 0.5},
+    "safekeeping": {"REST": timedelta(seconds=5)},
+    "daemon": {"SWEEP_S": 0.5},
     "following": {"TROUBLE_POLL": timedelta(seconds=0.5), "SETTLING_POLL": timedelta(seconds=0.5)},
     "ledger": {"INTENT_LEASE": timedelta(seconds=10)},
     "open_sessions": {"LEASE": timedelta(seconds=5), "LONGEST_WAIT_S": 1},
