@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC
 from functools import partial
 from typing import Final
 
@@ -16,7 +16,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.orm import Session
 
-from recorder import roster
+from recorder import roster, safekeeping
 from recorder.clocks import ClockWatch, DatabaseClock
 from recorder.config import Settings
 from recorder.db import sqlite_flaw, transact
@@ -25,6 +25,7 @@ from recorder.errors import ConfigError, DatabaseError, Problem, RecorderError
 from recorder.ledger import Reason
 from recorder.lock import lock_path, only_daemon
 from recorder.open_sessions import resume
+from recorder.outage import Sayings
 from recorder.schedule import DueTrigger
 from recorder.wiring import Parts
 
@@ -38,7 +39,6 @@ REPORTS: Final = "reports"
 """The executor that delivers reports, one at a time."""
 WATCH_S: Final = 1.0
 """How often the clocks are compared and signals are acted on."""
-SPOOL_REST: Final = timedelta(minutes=1)
 STOP_WITHIN_S: Final = 28.0
 """A stop that takes longer ends the process: everything it could still do is due for the next one."""
 
@@ -66,7 +66,11 @@ class Daemon:
         self._tracker = parts.tracker()
         self._deliver_reports = deliver_reports
         self._reload = reload
+        self._sayings = Sayings(parts.monotonic)
         self._wake = threading.Event()
+        self._comparing = threading.Lock()
+        self._wall, self._ledger_s_clock = (ClockWatch(clock, parts.monotonic) for clock in (parts.wall, parts.now))
+        self._went_back_s = 0.0
         self._wants_reload = threading.Event()
         self._alone = lock_path(parts.engine) is not None
         self._jobs = ThreadPoolExecutor(2)
@@ -83,8 +87,21 @@ class Daemon:
         Raises LockedError when another daemon holds the SQLite database, DatabaseError when it cannot be used,
         ConfigError when daemons at work on the same PostgreSQL were told otherwise.
         """
+        over = threading.Event()
+        threading.Thread(target=self._leave_in_time, args=(over,), name="last resort", daemon=True).start()
+        try:
+            self._run()
+        except DatabaseError as error:
+            if not self._parts.stop.is_set():
+                raise
+            log.warning("told to stop while the ledger could not be used", error=str(error))
+        finally:
+            over.set()
+
+    def _run(self) -> None:
         with only_daemon(self._parts.engine):
             self._recover()
+            self._compare_clocks()
             self._tracker.start()
             senders = [threading.Thread(target=self._send, name=f"sender-{n}", daemon=True) for n in range(SENDERS)]
             beater = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -138,26 +155,39 @@ class Daemon:
 
     def _watch(self) -> None:
         """Until told to stop: compare the clocks, and take a new configuration when asked to."""
-        clocks = ClockWatch(self._parts.wall, self._parts.monotonic)
-        clocks.step_s()
         while not self._parts.stop.wait(WATCH_S):
-            step_s = clocks.step_s()
-            if step_s:
-                self._clock_stepped(step_s)
+            self._compare_clocks()
+            if self._went_back_s and self._go_back_to_the_clock(self._went_back_s):
+                self._went_back_s = 0.0
             if self._wants_reload.is_set():
                 self._wants_reload.clear()
                 self._take_new_configuration()
 
-    def _clock_stepped(self, step_s: float) -> None:
-        """The clock was set or the machine slept: what is late is judged anew, nobody waits for the old time."""
-        log.warning("the wall clock stepped", seconds=round(step_s, 1))
-        self._triggering.note_trouble(Reason.CLOCK_JUMP)
-        if step_s < 0 and self._alone:
-            try:
-                transact(self._parts.engine, lambda db: resume(db, now=self._parts.now(), stepped_back_s=-step_s))
-            except DatabaseError as error:
-                log.error("open sessions wait for the old time", error=str(error))  # noqa: TRY400 - their lease ends
+    def _compare_clocks(self) -> None:
+        """Say when one was set: what is late is judged anew, and nobody waits for the old time."""
+        with self._comparing:
+            if step_s := self._wall.step_s():
+                log.warning("the wall clock stepped", seconds=round(step_s, 1))
+                self._wake.set()
+            if step_s := self._ledger_s_clock.step_s():
+                if not self._alone:  # else it is the wall clock, of which that was said
+                    log.warning("the database's clock stepped", seconds=round(step_s, 1))
+                self._triggering.note_trouble(Reason.CLOCK_JUMP)
+                self._went_back_s = max(self._went_back_s - step_s, 0.0)
+                self._wake.set()
+
+    def _go_back_to_the_clock(self, back_s: float) -> bool:
+        """Let nothing wait for a time that is `back_s` seconds further off than it was; whether that could be done."""
+        try:
+            transact(self._parts.engine, lambda db: resume(db, now=self._parts.now(), stepped_back_s=back_s))
+            self._triggering.go_back_to_the_clock()
+        except DatabaseError as error:
+            log.error("schedules and sessions wait for the old time", error=str(error))  # noqa: TRY400 - tried again
+            return False
+        except ConfigError as error:
+            log.error("nothing is triggered before the old time", error=str(error))  # noqa: TRY400 - nor before a restart
         self._wake.set()
+        return True
 
     def _take_new_configuration(self) -> None:
         """Swap in a new set of schedules if it is sound; otherwise keep the old one and say why."""
@@ -190,7 +220,8 @@ class Daemon:
                 transact(self._parts.engine, self._be_seen)
             except DatabaseError as error:
                 self._triggering.note_trouble(Reason.DB_UNAVAILABLE)
-                log.warning("no sign of life could be written", error=str(error))
+                if self._sayings.is_news(str(error)):
+                    log.warning("no sign of life could be written", error=str(error))
 
     def _sign_in(self, db: Session) -> None:
         host, pid = socket.gethostname(), os.getpid()
@@ -207,9 +238,10 @@ class Daemon:
             self._wake.clear()
             if stop.is_set():
                 return
+            self._compare_clocks()  # before lateness is judged
             for duty in (
                 self._triggering.work,
-                partial(self._triggering.replay_spool, older_than=SPOOL_REST),
+                partial(self._triggering.replay_spool, older_than=safekeeping.REST),
                 partial(self._triggering.give_up_orphans, lock_proves=False),
             ):
                 self._attempt(duty)
@@ -220,28 +252,29 @@ class Daemon:
             duty()
         except DatabaseError as error:
             self._triggering.note_trouble(Reason.DB_UNAVAILABLE)
-            log.error("the ledger cannot be used, trying again", error=str(error))  # noqa: TRY400 - still due
+            if self._sayings.is_news(str(error)):
+                log.error("the ledger cannot be used, trying again", error=str(error))  # noqa: TRY400 - still due
         except Exception:  # a sender outlives what it cannot explain; the ledger says what was done
             log.exception("sending failed")
 
     def _shut_down(self, senders: list[threading.Thread]) -> None:
         log.info("stopping: no new triggers, what is under way ends first")
-        last_resort = threading.Timer(self._stop_within_s, _leave_at_once)
-        last_resort.daemon = True
-        last_resort.start()
         self._parts.stop.set()
         self._wake.set()
         self._scheduler.shutdown(wait=False)
         for sender in senders:
             sender.join()
         self._tracker.stop()
-        try:
-            transact(self._parts.engine, lambda db: roster.sign_out(db, owner=self._parts.owner, now=self._parts.now()))
-            for pool in (self._jobs, self._reports):
-                pool.shutdown(wait=True)  # a report being written; the interpreter would wait for it without end
-        finally:
-            last_resort.cancel()
+        transact(self._parts.engine, lambda db: roster.sign_out(db, owner=self._parts.owner, now=self._parts.now()))
+        for pool in (self._jobs, self._reports):
+            pool.shutdown(wait=True)  # a report being written; the interpreter would wait for it without end
         log.info("recorder stopped")
+
+    def _leave_in_time(self, over: threading.Event) -> None:
+        """Once told to stop, end the process if it has not ended by itself: at the start, too, a database may hang."""
+        self._parts.stop.wait()
+        if not over.wait(self._stop_within_s):
+            _leave_at_once()
 
 
 def _leave_at_once() -> None:

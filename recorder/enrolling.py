@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from recorder import ledger, schedule_store
 from recorder.errors import ConfigError, Problem
+from recorder.gaps import end_gaps_at
 from recorder.ledger import Reason
 from recorder.materialising import ended_instants
 from recorder.roster import Colleague, colleagues
@@ -50,15 +51,17 @@ def is_ahead(row: ScheduleRow, now: datetime) -> bool:
 def _end_the_past(db: Session, known: KnownSchedule, definition: Definition, now: datetime) -> None:
     """Let nothing that was due by another cadence, or in a pause, be sent by the new definition."""
     row, was = known.row, cadence_in(known.definition)
-    if is_ahead(row, now):
-        schedule_store.move_cursor(db, row.pk, now)  # instants that have a row are not written again
+    if is_ahead(row, now):  # what has a row there is written again only if nothing was sent for it
+        schedule_store.move_cursor(db, row.pk, now)
+        if cadence := was or cadence_in(definition.text):
+            end_gaps_at(db, row.pk, cadence, now)
     if definition.paused and not row.paused:
         ledger.skip_due(db, row.pk, Reason.PAUSED, now=now)
     is_other = known.is_removed or was != cadence_in(definition.text)
     if row.cursor >= now or not (is_other or (row.paused and not definition.paused)):
         return
     reason = Reason.PAUSED if row.paused and not known.is_removed else Reason.CONFIG_REMOVED
-    ended = [] if was is None else ended_instants(was, row.cursor, now, state="skipped", reason=reason)
+    ended = [] if was is None else ended_instants(db, row.pk, was, row.cursor, now, state="skipped", reason=reason)
     ledger.insert_instants(db, row.pk, ended, cursor=now)
 
 

@@ -22,8 +22,6 @@ from recorder.bulk import among
 from recorder.dimensions import table_of, upserting
 from recorder.models import CheckSession, Fire, Schedule
 
-GAP_LIMIT: Final = 10_000
-"""Instants of one absence that become rows of their own; beyond it one gap row stands for the older ones."""
 INTENT_LEASE: Final = timedelta(minutes=2)
 """How long an intent belongs to an owner of whom nothing else is known; longer than any request may last."""
 _INSERT_BATCH: Final = 1_000
@@ -105,7 +103,8 @@ class ClaimedFire:
 def insert_instants(db: Session, schedule_pk: int, instants: Sequence[Instant], *, cursor: datetime) -> None:
     """Write one fire for each instant that has none yet and move the cursor; the caller holds the schedule's lock.
 
-    An instant has one already when the clock was wrong once, ran ahead and was set back.
+    An instant has one already when the clock was wrong once, ran ahead and was set back. Now that its time has really
+    come it is due after all, if nothing was ever sent for it.
     """
     rows = [
         {
@@ -123,7 +122,17 @@ def insert_instants(db: Session, schedule_pk: int, instants: Sequence[Instant], 
         for instant in instants
     ]
     fires = table_of(Fire)
-    fresh = upserting(db, fires).on_conflict_do_nothing(index_elements=[fires.c.schedule_pk, fires.c.scheduled_for])
+    insert = upserting(db, fires)
+    given = insert.excluded
+    fresh = insert.on_conflict_do_update(
+        index_elements=[fires.c.schedule_pk, fires.c.scheduled_for],
+        set_={name: given[name] for name in ("state", "reason", "not_before", "outcome_at")},
+        where=(given.state == "due")
+        & or_(fires.c.state == "missed", fires.c.state == "skipped")
+        & (fires.c.attempt == 0)
+        & fires.c.gap_until.is_(None)
+        & fires.c.resolved_at.is_(None),
+    )
     for start in range(0, len(rows), _INSERT_BATCH):
         db.execute(fresh, rows[start : start + _INSERT_BATCH])
     db.execute(update(Schedule).where(Schedule.pk == schedule_pk).values(cursor=cursor))

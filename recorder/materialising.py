@@ -3,15 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from recorder import ledger
+from recorder.gaps import GAP_LIMIT, gap_instants
 from recorder.ledger import Instant, Reason
-from recorder.schedule import Cadence, count_due_between, due_between, jitter_for, next_due
+from recorder.schedule import Cadence, count_due_between, due_between, jitter_for
 from recorder.schedule_store import ScheduleRow, lock_schedule
 from recorder.targets import Target
 
+ENOUGH: Final = 5_000
+"""Rows after which a transaction ends; they take SQLite less than a second."""
 WhyLate = Callable[[datetime], Reason]
 
 
@@ -45,38 +50,43 @@ def materialise(
 ) -> dict[int, datetime]:
     """Write the instants in (cursor, now] of these schedules, and return their new cursors, all by key.
 
-    Another daemon may have been faster, or told something else since: then it is no longer ours. `why_late` says, given
-    a cursor, what kept the instants after it from being seen in time.
+    Once there are `ENOUGH` rows the other schedules are left for the next transaction: nobody else can write meanwhile.
+    Another daemon may have been faster, or told something else since: then it is no longer ours. `why_late` says what
+    kept an instant from being seen in time.
     """
-    return {pk: _materialise_one(pk, plans[pk], now, why_late, db) for pk in sorted(plans)}
+    cursors: dict[int, datetime] = {}
+    written = 0
+    for pk in sorted(plans):
+        row = lock_schedule(db, pk)
+        cursors[pk] = max(row.cursor, now)
+        if row.cursor >= now or not row.is_told(plans[pk].definition):
+            continue
+        instants = _instants(row, plans[pk], now, why_late, db)
+        ledger.insert_instants(db, pk, instants, cursor=now)
+        written += len(instants)
+        if written >= ENOUGH:
+            break
+    return cursors
 
 
-def _materialise_one(
-    schedule_pk: int, plan: PlannedSchedule, now: datetime, why_late: WhyLate, db: Session
-) -> datetime:
-    row = lock_schedule(db, schedule_pk)
-    if row.cursor >= now or not row.is_told(plan.definition):
-        return max(row.cursor, now)
-    ledger.insert_instants(db, row.pk, _instants(row, plan, now, why_late(row.cursor)), cursor=now)
-    return now
-
-
-def ended_instants(cadence: Cadence, after: datetime, until: datetime, *, state: str, reason: Reason) -> list[Instant]:
+def ended_instants(
+    db: Session, schedule_pk: int, cadence: Cadence, after: datetime, until: datetime, *, state: str, reason: Reason
+) -> list[Instant]:
     """The instants in (after, until] as rows that end unsent; beyond the limit one gap row stands for all."""
-    count, last = count_due_between(cadence, after, until)
-    if count > ledger.GAP_LIMIT:
-        first = next_due(cadence, after)
-        return [Instant(first, first, state, reason, gap_until=last, gap_count=count)]
-    return [Instant(at, at, state, reason) for at in due_between(cadence, after, until, limit=ledger.GAP_LIMIT)]
+    count, _ = count_due_between(cadence, after, until)
+    if count > GAP_LIMIT:
+        return gap_instants(db, schedule_pk, cadence, after, until, state=state, reason=reason)
+    return [Instant(at, at, state, reason) for at in due_between(cadence, after, until, limit=GAP_LIMIT)]
 
 
-def _instants(row: ScheduleRow, plan: PlannedSchedule, now: datetime, why_late: Reason) -> list[Instant]:
+def _instants(row: ScheduleRow, plan: PlannedSchedule, now: datetime, why_late: WhyLate, db: Session) -> list[Instant]:
+    ended = partial(ended_instants, db, row.pk, plan.cadence, row.cursor)
     if row.paused:
-        return ended_instants(plan.cadence, row.cursor, now, state="skipped", reason=Reason.PAUSED)
-    state, reason = ("missed", why_late) if plan.misfire == "skip" else ("skipped", Reason.COALESCED)
+        return ended(now, state="skipped", reason=Reason.PAUSED)
+    state, reason = ("missed", why_late(row.cursor)) if plan.misfire == "skip" else ("skipped", Reason.COALESCED)
     after = _end_of_gap(plan, row.cursor, now)
-    due = due_between(plan.cadence, after, now, limit=ledger.GAP_LIMIT)
-    return ended_instants(plan.cadence, row.cursor, after, state=state, reason=reason) + [
+    due = due_between(plan.cadence, after, now, limit=GAP_LIMIT)
+    return ended(after, state=state, reason=reason) + [
         Instant(at, at + jitter_for(plan.name, at, plan.jitter), state, reason)
         for at, state, reason in misfire_plan(
             due, now=now, grace=plan.misfire_grace, policy=plan.misfire, why_late=why_late
@@ -89,10 +99,10 @@ def _end_of_gap(plan: PlannedSchedule, cursor: datetime, now: datetime) -> datet
 
     What is still inside its grace is no part of a gap; where only the newest instant is to run, all others are.
     """
-    if count_due_between(plan.cadence, cursor, now)[0] <= ledger.GAP_LIMIT:
+    if count_due_between(plan.cadence, cursor, now)[0] <= GAP_LIMIT:
         return cursor
     in_time_alone = now - plan.misfire_grace - timedelta(milliseconds=1)
-    are_few = count_due_between(plan.cadence, max(cursor, in_time_alone), now)[0] <= ledger.GAP_LIMIT
+    are_few = count_due_between(plan.cadence, max(cursor, in_time_alone), now)[0] <= GAP_LIMIT
     if plan.misfire == "skip" and are_few:
         return in_time_alone
     return _instant_before_newest(plan.cadence, cursor, now)
@@ -102,14 +112,14 @@ def _instant_before_newest(cadence: Cadence, after: datetime, until: datetime) -
     """The instant before the last one in (after, until]; there are many, so the search starts near the end."""
     span = timedelta(minutes=1)
     while True:
-        near_end = due_between(cadence, max(after, until - span), until, limit=ledger.GAP_LIMIT)
+        near_end = due_between(cadence, max(after, until - span), until, limit=GAP_LIMIT)
         if len(near_end) > 1:
             return near_end[-2]
         span *= 4
 
 
 def misfire_plan(
-    instants: Sequence[datetime], *, now: datetime, grace: timedelta, policy: str, why_late: Reason
+    instants: Sequence[datetime], *, now: datetime, grace: timedelta, policy: str, why_late: WhyLate
 ) -> list[tuple[datetime, str, Reason | None]]:
     """What becomes of each instant of one catch-up, in order: (instant, state, reason). Pure.
 
@@ -124,5 +134,5 @@ def misfire_plan(
         elif policy == "run_once":
             plan.append((instant, "skipped", Reason.COALESCED))
         else:
-            plan.append((instant, "missed", why_late))
+            plan.append((instant, "missed", why_late(instant)))
     return plan

@@ -51,7 +51,7 @@ PATIENCE_S: Final = 5.0
 """How long a sender waits for the budget before it looks after everything else again."""
 RESEND_AFTER: Final = timedelta(seconds=5)
 TOGETHER: Final = 50
-"""Schedules whose instants are written in one transaction."""
+"""Schedules whose instants are written in one transaction, at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +86,7 @@ class Triggering:
         self._trouble: tuple[datetime, Reason] | None = None
         self._materialising = threading.Lock()
         self._plans: dict[int, PlannedSchedule] = {}
+        self._definitions: Mapping[str, Definition] = {}
         self._next_due: dict[int, datetime] = {}
 
     def enrol(
@@ -113,13 +114,20 @@ class Triggering:
             cursors = {row.pk: row.cursor for row in rows.values()}
             # before the plans: senders may be at work
             self._next_due = {pk: next_due(plan.cadence, cursors[pk]) for pk, plan in plans.items()}
-            self._plans = plans
+            self._plans, self._definitions = plans, definitions
         for name, known in before.items():
             if name not in rows and not known.is_removed:
                 log.warning("schedule left the configuration, what was due for it is skipped", schedule=name)
             elif is_ahead(known.row, self._now()):
                 why = "the ledger was ahead of the clock: a clock is or was wrong; what has run is not run again"
                 log.warning(why, schedule=name, ledger=known.row.cursor.isoformat())
+
+    def go_back_to_the_clock(self) -> None:
+        """After the clock was set back: take the schedules' cursors back to it, else nothing is due until it is there.
+
+        Raises DatabaseError, and ConfigError when another daemon was told otherwise.
+        """
+        self.enrol({plan.name: plan for plan in self._plans.values()}, self._definitions)
 
     def enrol_one(self, name: str, plan: PlannedSchedule, definition: Definition) -> None:
         """Take one schedule for a command beside a running daemon; what is written about it already stands."""
@@ -145,20 +153,21 @@ class Triggering:
     def _materialise_what_is_due(self) -> None:
         now = self._now()
         plans, due = self._plans, self._next_due
-        late = [pk for pk in plans if pk in due and due[pk] <= now]
-        for start in range(0, len(late), TOGETHER):
-            some = {pk: plans[pk] for pk in late[start : start + TOGETHER]}
+        late = sorted(pk for pk in plans if pk in due and due[pk] <= now)
+        while late:
+            some = {pk: plans[pk] for pk in late[:TOGETHER]}
             cursors = transact(self._engine, partial(materialise, some, now, self._why_late))
             due.update((pk, next_due(plans[pk].cadence, cursor)) for pk, cursor in cursors.items())
+            late = late[len(cursors) :]
 
     def note_trouble(self, reason: Reason) -> None:
         """Remember what has just kept this process from its work: instants missed meanwhile carry it as reason."""
         self._trouble = (self._now(), reason)
 
-    def _why_late(self, cursor: datetime) -> Reason:
-        if cursor < self._started_at:
+    def _why_late(self, instant: datetime) -> Reason:
+        if instant < self._started_at:
             return Reason.DAEMON_DOWN
-        return self._trouble[1] if self._trouble is not None and self._trouble[0] >= cursor else Reason.STALLED
+        return self._trouble[1] if self._trouble is not None and self._trouble[0] >= instant else Reason.STALLED
 
     def trigger_now(self, target: Target, *, follow: Follow, schedule: str | None, origin: str) -> Sent:
         """Send one trigger that is asked for here and now; it is never repeated, whatever happens to it."""

@@ -15,7 +15,7 @@ LAYERS = {
     "processes": "demo daemon foreground reconciling planning",
     "wiring": "wiring",
     "use cases": "triggering safekeeping tracking importing writing excluding delivering inspecting",
-    "decisions": "trigger_outcomes enrolling claiming materialising following evidence",
+    "decisions": "trigger_outcomes enrolling claiming materialising gaps following evidence",
     "network": "checkly deadlines answers access targets check_results notifying",
     "database": (
         "open_sessions learning roster ambiguous store result_store schedule_store ledger exclusions deliveries "

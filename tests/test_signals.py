@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from recorder import db
+from recorder.clock import monotonic
 from recorder.simulator.server import SimulatorServer
-from tests.processes import PATIENCE_S, environment, running, stop
+from tests.processes import PATIENCE_S, environment, running, stop, wait_until
 
+LOCK_TIMEOUT_S = 10.0
+"""How long a unit of work waits for a lock before it is tried again."""
 CONFIGURATION = '[reports]\nweekly = "* * * * *"\n'
 STUCK_REPORT = """
 import os, threading
@@ -63,3 +67,40 @@ def test_a_report_that_does_not_end_keeps_no_process_from_leaving(tmp_path: Path
 
     assert ended.returncode == 0, ended.stderr
     assert "something is still under way" in ended.stderr
+
+
+LOCKED_OUT = """
+import os
+from pathlib import Path
+from recorder import db, logs, wiring
+from recorder.config import load_settings
+from recorder.daemon import Daemon
+from recorder.signals import stop_on_signals
+logs.set_up("info", as_json=False)
+settings = load_settings(None, environ=dict(os.environ), cwd=Path.cwd())
+parts = wiring.build(settings, db.open_engine(settings.database.url))
+stop_on_signals(parts.stop)
+print("starting", flush=True)
+Daemon(parts, stop_within_s=1.0).run()
+"""
+
+
+def test_a_start_that_waits_for_a_locked_table_ends_with_0(tmp_path: Path, new_postgresql: str) -> None:
+    """Somebody's migration, or a backup, holds the schedules; the stop is not held up by it."""
+    engine = db.open_engine(new_postgresql)
+    db.upgrade(engine)
+    (tmp_path / "recorder.toml").write_text(f'[database]\nurl = "{new_postgresql}"\nspool = "{tmp_path / "spool"}"\n')
+    with SimulatorServer() as checkly, engine.connect() as other:
+        other.exec_driver_sql("LOCK TABLE schedules IN ACCESS EXCLUSIVE MODE")
+        with subprocess.Popen(
+            [sys.executable, "-c", LOCKED_OUT], cwd=tmp_path, env=environment(checkly), stdout=subprocess.PIPE
+        ) as daemon:
+            assert daemon.stdout is not None
+            assert daemon.stdout.readline() == b"starting\n"
+            waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+            wait_until(lambda: other.exec_driver_sql(waiting).scalar_one() > 0, "the daemon to wait for the lock")
+            began = monotonic()
+
+            assert stop(daemon) == 0
+            assert monotonic() - began < LOCK_TIMEOUT_S
+    engine.dispose()

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from recorder import db
+from recorder.materialising import ENOUGH
 from recorder.simulator.faults import Fault, FaultKind
 from tests.factories import NOW, rows
 from tests.recording import Harness, harness, schedule
@@ -241,6 +242,30 @@ def test_after_an_absence_each_instant_has_a_row_and_at_most_one_runs(
         recorder.restart().triggering.work()
 
         assert recorder.fires() == expected
+
+
+def test_what_passed_before_the_start_and_after_it_has_reasons_of_its_own(engine: Engine, tmp_path: Path) -> None:
+    with harness(engine, tmp_path, schedule(more='misfire = "skip"')) as recorder:
+        recorder.clock.advance(minutes=25)
+        successor = recorder.restart()
+        recorder.clock.advance(minutes=32)
+
+        successor.triggering.work()
+
+        assert recorder.fires() == ["missed: daemon_down"] * 2 + ["missed: stalled"] * 3
+
+
+def test_many_long_absences_are_not_one_long_transaction(engine: Engine, tmp_path: Path) -> None:
+    """While it lasts nobody else writes on SQLite: what a schedule alone makes is enough for one."""
+    with harness(engine, tmp_path, schedule("one", every="1s") + schedule("two", every="1s")) as recorder:
+        recorder.clock.advance(seconds=ENOUGH)
+        writes: list[str] = []
+        event.listen(engine, "commit", lambda _: writes.append("commit"))
+
+        recorder.triggering.materialise()
+
+        assert rows(engine, "SELECT COUNT(*) FROM fires") == [(2 * ENOUGH,)]
+        assert len(writes) == 2
 
 
 def test_a_very_long_absence_is_one_gap_row(engine: Engine, tmp_path: Path) -> None:
