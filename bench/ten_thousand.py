@@ -127,7 +127,7 @@ def main() -> int:
     )
     print(f"{following.asked / sessions:.2f} requests a session, busiest minute {following.busiest}")
     print(f"longest lag {max(following.lags):.0f} s, peak memory {peak_mb:.0f} MB")
-    return 0 if recorded == sessions and following.busiest <= PER_MINUTE * 1.05 and peak_mb < 200 else 1
+    return 0 if recorded == sessions and following.busiest <= PER_MINUTE and peak_mb < 200 else 1
 
 
 if __name__ == "__main__":

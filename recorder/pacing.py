@@ -129,11 +129,16 @@ def shown_pause_s(age_s: float) -> float:
     return min(max(_UNHELD_PAUSE_S, age_s * _UNHELD_SHARE), _LONGEST_SHOWN_PAUSE_S)
 
 
+_ROUNDING: Final = 1e-9
+"""Whoever has waited as long as was said has a token, however the sums were rounded."""
+
+
 @dataclass(slots=True)
 class TokenBucket:
     """A request budget on a monotonic clock given by the caller: `per_minute` requests, `burst` of them at once.
 
-    In any 60 seconds at most `per_minute + burst` leave. `reserve` tokens are kept for callers that go first: triggers.
+    In any 60 seconds at most `per_minute` leave, the burst included: what may go at once is taken off the steady rate.
+    `reserve` tokens are kept for callers that go first: triggers.
     After a pause the rate is half of what it was and comes back within ten minutes: somebody else uses the account too.
     Sources: the token bucket of RFC 2697, with one rate; multiplicative decrease and additive increase of RFC 5681.
     """
@@ -157,11 +162,11 @@ class TokenBucket:
         """Seconds until one token may be taken; 0.0 means that it has been taken now."""
         if at < self.paused_until:
             return self.paused_until - at
-        rate = self.share_at(at) * self.per_minute / 60
+        rate = self.share_at(at) * (self.per_minute + 1 - self.burst) / 60
         self.tokens = min(self.burst, self.tokens + (at - self.updated_at) * rate)
         self.updated_at = at
         reserve = min(reserve, self.burst - 1)
-        if self.tokens >= 1 + reserve:
+        if self.tokens >= 1 + reserve - _ROUNDING:
             self.tokens -= 1
             return 0.0
         return (1 + reserve - self.tokens) / rate

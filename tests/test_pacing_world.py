@@ -19,8 +19,7 @@ from tests.pacing_world import (
     requests_per_session,
 )
 
-ALLOWED_PER_MINUTE = 567
-"""540 and the burst of a twentieth."""
+ALLOWED_PER_MINUTE = 540
 SPREAD = 0.25
 
 
