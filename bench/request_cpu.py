@@ -3,7 +3,8 @@
     python -m bench.request_cpu                 # 64 threads, 40 requests each, five turns
 
 Both ask the same server (another process, plain HTTP on loopback, which holds each answer for 200 ms) for a session's
-completion, one connection for each thread. `bare` reads the body and runs json.loads over it, and no more.
+completion, one connection for each thread. `bare` reads the body and runs json.loads over it, and no more: it has no
+deadline, no cap, no check of what came and no key to send. The recorder does all that and parses the session.
 """
 
 import argparse

@@ -128,6 +128,7 @@ class ChecklyClient:
                 "Accept-Encoding": "identity",
             }
         )
+        self._question = httpx.Request("GET", self._base_url, headers=self._headers)
         self._http = self._open()
 
     def __enter__(self) -> Self:
@@ -286,15 +287,9 @@ class ChecklyClient:
     ) -> Answer:
         """Send one request and read what comes, whatever it is. Raises NotSent when no byte left this machine."""
         asked = f"{method} {path}"
-        request = httpx.Request(
-            method,
-            self._base_url,
-            headers=self._headers,
-            content=content,
-            extensions={"target": self._target(path, params), "timeout": {"read": budget_s}},
-        )
-        if content is not None:
-            request.headers["Content-Type"] = "application/json"
+        request = self._question if content is None else self._order(content)
+        request.method = method
+        request.extensions = {"target": self._target(path, params), "timeout": {"read": budget_s}}
         try:
             with closing(http.handle_request(request)) as response:
                 return self._answer(asked, response, budget_s)
@@ -303,6 +298,10 @@ class ChecklyClient:
             raise NotSent(f"cannot reach {self._access.host}: {detail} (nothing was sent)", reason="network") from None
         except ExchangeError as error:
             return Answer(asked=asked, status=None, flaw=flaw_of(error, budget_s, lost="conn_reset"))
+
+    def _order(self, content: bytes) -> httpx.Request:
+        headers = {**self._headers, "Content-Type": "application/json"}
+        return httpx.Request("POST", self._base_url, headers=headers, content=content)
 
     def _target(self, path: str, params: Mapping[str, str] | None) -> bytes:
         """The path and the query on the wire; the server's own URL is parsed once, which takes as long as all this."""
@@ -330,7 +329,7 @@ def _read_body(response: httpx.Response, budget_s: float) -> tuple[bytes, Flaw |
     """The body as it came over the wire, up to the cap, and what cut it short."""
     body = bytearray()
     try:
-        for piece in response.iter_raw():
+        for piece in cast("httpx.SyncByteStream", response.stream):
             body += piece
             if len(body) > MAX_BODY_BYTES:
                 return bytes(body[:MAX_BODY_BYTES]), Flaw("bad_body", f"longer than {MAX_BODY_BYTES} bytes")

@@ -7,7 +7,6 @@ of it; `checkly.py` plugs it into httpx.
 
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from queue import Empty, SimpleQueue
@@ -198,8 +197,10 @@ class RawAnswer:
         self._exchange = exchange
 
     def __iter__(self) -> Iterator[bytes]:
-        with _told_apart(self._exchange):
+        try:
             yield from self._stream
+        except _HTTPCORE_ERRORS as error:
+            raise _told_apart(error, self._exchange) from None
 
     def close(self) -> None:
         """Give the connection back, whether or not the body was read."""
@@ -241,8 +242,10 @@ class DeadlineConnection:
         server = _server(url)
         where = httpcore.URL(scheme=server.scheme, host=server.host, port=server.port, target=target)
         request = httpcore.Request(method, where, headers=headers, content=content)
-        with _told_apart(self._exchange):
+        try:
             return RawAnswer(self._connection(request.url.origin).handle_request(request), self._exchange)
+        except _HTTPCORE_ERRORS as error:
+            raise _told_apart(error, self._exchange) from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -259,13 +262,9 @@ class DeadlineConnection:
         return self._open
 
 
-@contextmanager
-def _told_apart(exchange: Exchange) -> Iterator[None]:
-    """Turn httpcore's errors into those that say whether the request left."""
-    try:
-        yield
-    except _HTTPCORE_ERRORS as error:
-        raise _kind(error, request_left=exchange.request_left)(str(error)) from None
+def _told_apart(error: Exception, exchange: Exchange) -> ExchangeError:
+    """One of httpcore's errors as the one that says whether the request left."""
+    return _kind(error, request_left=exchange.request_left)(str(error))
 
 
 def _kind(error: Exception, *, request_left: bool) -> type[ExchangeError]:

@@ -53,8 +53,7 @@ _RESULT_FIELDS: Final = frozenset(
         "aborted isCancelled responseTime startedAt stoppedAt"
     ).split()
 )
-
-
+_STATUSES: Final = FINAL_STATUSES | RUNNING_STATUSES
 _NULLABLE: Final = frozenset({"stoppedAt", "runSource", "resultType", "responseTime"})
 """Fields that the contract lets be null; a result's startedAt may be, too."""
 _NEVER_NULL_IN_SESSION: Final = _SESSION_FIELDS - _NULLABLE
@@ -249,7 +248,7 @@ def _parse_locations(value: object, odd: list[str]) -> tuple[str, ...]:
 
 
 def _status(entry: Mapping[str, object], odd: list[str]) -> str:
-    status = read_word(entry.get("status"), FINAL_STATUSES | RUNNING_STATUSES, "status", odd)
+    status = read_word(entry.get("status"), _STATUSES, "status", odd)
     if status is None:
         raise MalformedPayload("a session has no status")
     return status
