@@ -27,6 +27,7 @@ from recorder.lock import lock_path, only_daemon
 from recorder.open_sessions import resume
 from recorder.outage import Sayings
 from recorder.schedule import DueTrigger
+from recorder.setback import take_back
 from recorder.wiring import Parts
 
 SENDERS: Final = 4
@@ -71,6 +72,7 @@ class Daemon:
         self._comparing = threading.Lock()
         self._wall, self._ledger_s_clock = (ClockWatch(clock, parts.monotonic) for clock in (parts.wall, parts.now))
         self._went_back_s = 0.0
+        self._alarms_are_off = False
         self._wants_reload = threading.Event()
         self._alone = lock_path(parts.engine) is not None
         self._jobs = ThreadPoolExecutor(2)
@@ -99,9 +101,10 @@ class Daemon:
             over.set()
 
     def _run(self) -> None:
+        self._compare_clocks()
         with only_daemon(self._parts.engine):
             self._recover()
-            self._compare_clocks()
+            self._compare_clocks()  # most clocks are set while a machine starts
             self._tracker.start()
             senders = [threading.Thread(target=self._send, name=f"sender-{n}", daemon=True) for n in range(SENDERS)]
             beater = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -122,6 +125,7 @@ class Daemon:
         """Take up where the last process ended: spooled answers, then intents without one, then open sessions."""
         parts = self._parts
         self._triggering.take_up_spool()
+        transact(parts.engine, lambda db: take_back(db, now=parts.now()))
         if self._alone:  # the lock proves that whoever was here before is dead, however lately it was seen
             transact(parts.engine, lambda db: roster.bury_all(db, now=parts.now()))
         self._triggering.enrol(parts.plans(), parts.definitions(), together_with=self._sign_in)
@@ -157,6 +161,9 @@ class Daemon:
         """Until told to stop: compare the clocks, and take a new configuration when asked to."""
         while not self._parts.stop.wait(WATCH_S):
             self._compare_clocks()
+            if self._alarms_are_off:
+                self._alarms_are_off = False
+                self._plan_wakes()
             if self._went_back_s and self._go_back_to_the_clock(self._went_back_s):
                 self._went_back_s = 0.0
             if self._wants_reload.is_set():
@@ -168,6 +175,7 @@ class Daemon:
         with self._comparing:
             if step_s := self._wall.step_s():
                 log.warning("the wall clock stepped", seconds=round(step_s, 1))
+                self._alarms_are_off = True
                 self._wake.set()
             if step_s := self._ledger_s_clock.step_s():
                 if not self._alone:  # else it is the wall clock, of which that was said
@@ -179,7 +187,7 @@ class Daemon:
     def _go_back_to_the_clock(self, back_s: float) -> bool:
         """Let nothing wait for a time that is `back_s` seconds further off than it was; whether that could be done."""
         try:
-            transact(self._parts.engine, lambda db: resume(db, now=self._parts.now(), stepped_back_s=back_s))
+            transact(self._parts.engine, partial(self._let_nothing_wait, back_s))
             self._triggering.go_back_to_the_clock()
         except DatabaseError as error:
             log.error("schedules and sessions wait for the old time", error=str(error))  # noqa: TRY400 - tried again
@@ -188,6 +196,11 @@ class Daemon:
             log.error("nothing is triggered before the old time", error=str(error))  # noqa: TRY400 - nor before a restart
         self._wake.set()
         return True
+
+    def _let_nothing_wait(self, back_s: float, db: Session) -> None:
+        now = self._parts.now()
+        take_back(db, now=now)
+        resume(db, now=now, stepped_back_s=back_s)
 
     def _take_new_configuration(self) -> None:
         """Swap in a new set of schedules if it is sound; otherwise keep the old one and say why."""
@@ -202,7 +215,8 @@ class Daemon:
             self._triggering.enrol(self._parts.plans(), self._parts.definitions())
         except RecorderError as error:
             self._parts = before
-            log.error("the new configuration is refused, the old one holds", error=str(error))  # noqa: TRY400
+            for line in str(error).splitlines():
+                log.error("the new configuration is refused, the old one holds", error=line)  # noqa: TRY400
             return
         for section in ("checkly", "database"):
             if getattr(settings, section) != getattr(before.settings, section):

@@ -1,8 +1,7 @@
 """Takes schedules into the ledger beside other daemons: all of them must have been told the same."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -14,9 +13,8 @@ from recorder.ledger import Reason
 from recorder.materialising import ended_instants
 from recorder.roster import Colleague, colleagues
 from recorder.schedule_store import Definition, KnownSchedule, ScheduleRow
+from recorder.setback import CLOCKS_AGREE
 from recorder.settings import cadence_in
-
-CLOCKS_AGREE: Final = timedelta(seconds=2)
 
 
 def enrol_together(
@@ -37,9 +35,11 @@ def enrol_together(
         problems = _disagreements(stored, definitions, others)
         if problems:
             raise ConfigError(problems)
-    for name, definition in definitions.items():
-        if name in known:
-            _end_the_past(db, known[name], definition, now)
+    for name, one in known.items():
+        if name in definitions:
+            _end_the_past(db, one, definitions[name], now)
+        elif not one.is_removed:
+            _end_unseen(db, one, now)
     return schedule_store.enrol_schedules(db, definitions, now=now)
 
 
@@ -58,10 +58,18 @@ def _end_the_past(db: Session, known: KnownSchedule, definition: Definition, now
     if definition.paused and not row.paused:
         ledger.skip_due(db, row.pk, Reason.PAUSED, now=now)
     is_other = known.is_removed or was != cadence_in(definition.text)
-    if row.cursor >= now or not (is_other or (row.paused and not definition.paused)):
+    if is_other or (row.paused and not definition.paused):
+        _end_unseen(db, known, now)
+
+
+def _end_unseen(db: Session, known: KnownSchedule, now: datetime) -> None:
+    """Write what was due by the old definition and nobody saw, as rows that end unsent."""
+    row, was = known.row, cadence_in(known.definition)
+    if row.cursor >= now:
         return
     reason = Reason.PAUSED if row.paused and not known.is_removed else Reason.CONFIG_REMOVED
-    ended = [] if was is None else ended_instants(db, row.pk, was, row.cursor, now, state="skipped", reason=reason)
+    since = row.known_since(now)
+    ended = [] if was is None else ended_instants(db, row.pk, was, since, now, state="skipped", reason=reason)
     ledger.insert_instants(db, row.pk, ended, cursor=now)
 
 

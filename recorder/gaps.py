@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from recorder.ledger import Instant, Reason
 from recorder.models import Fire
-from recorder.schedule import Cadence, count_due_between, next_due
+from recorder.schedule import Cadence, count_due_between, due_between
 
 GAP_LIMIT: Final = 10_000
 """Instants of one absence that become rows of their own; beyond it one gap row stands for the older ones."""
+_FEW: Final = 20
+"""Up to so many instants are counted one by one: between two rows there is mostly none."""
 _TICK: Final = timedelta(milliseconds=1)
 
 
@@ -46,13 +48,13 @@ def end_gaps_at(db: Session, schedule_pk: int, cadence: Cadence, now: datetime) 
 
 
 def _stretch(cadence: Cadence, after: datetime, until: datetime, state: str, reason: Reason) -> list[Instant]:
-    count, last = count_due_between(cadence, after, until)
-    if last is None:
+    few = due_between(cadence, after, until, limit=_FEW)
+    if not few:
         return []
-    first = next_due(cadence, after)
+    count, last = (len(few), few[-1]) if len(few) < _FEW else count_due_between(cadence, after, until)
     if count == 1:
-        return [Instant(first, first, state, reason)]
-    return [Instant(first, first, state, reason, gap_until=last, gap_count=count)]
+        return [Instant(few[0], few[0], state, reason)]
+    return [Instant(few[0], few[0], state, reason, gap_until=last, gap_count=count)]
 
 
 def _taken(db: Session, schedule_pk: int, after: datetime, until: datetime) -> list[tuple[datetime, datetime]]:

@@ -58,7 +58,7 @@ def materialise(
     written = 0
     for pk in sorted(plans):
         row = lock_schedule(db, pk)
-        cursors[pk] = max(row.cursor, now)
+        cursors[pk] = now  # also of a cursor that is ahead: whoever moved it there may take it back
         if row.cursor >= now or not row.is_told(plans[pk].definition):
             continue
         instants = _instants(row, plans[pk], now, why_late, db)
@@ -80,18 +80,19 @@ def ended_instants(
 
 
 def _instants(row: ScheduleRow, plan: PlannedSchedule, now: datetime, why_late: WhyLate, db: Session) -> list[Instant]:
-    ended = partial(ended_instants, db, row.pk, plan.cadence, row.cursor)
+    cursor = row.known_since(now)
+    ended = partial(ended_instants, db, row.pk, plan.cadence, cursor)
     if row.paused:
         return ended(now, state="skipped", reason=Reason.PAUSED)
-    state, reason = ("missed", why_late(row.cursor)) if plan.misfire == "skip" else ("skipped", Reason.COALESCED)
-    after = _end_of_gap(plan, row.cursor, now)
-    due = due_between(plan.cadence, after, now, limit=GAP_LIMIT)
-    return ended(after, state=state, reason=reason) + [
-        Instant(at, at + jitter_for(plan.name, at, plan.jitter), state, reason)
-        for at, state, reason in misfire_plan(
-            due, now=now, grace=plan.misfire_grace, policy=plan.misfire, why_late=why_late
-        )
+    state, reason = ("missed", why_late(cursor)) if plan.misfire == "skip" else ("skipped", Reason.COALESCED)
+    after = _end_of_gap(plan, cursor, now)
+    due = [
+        (at, at + jitter_for(plan.name, at, plan.jitter))
+        for at in due_between(plan.cadence, after, now, limit=GAP_LIMIT)
     ]
+    return ended(after, state=state, reason=reason) + misfire_plan(
+        due, now=now, grace=plan.misfire_grace, policy=plan.misfire, why_late=why_late
+    )
 
 
 def _end_of_gap(plan: PlannedSchedule, cursor: datetime, now: datetime) -> datetime:
@@ -101,7 +102,7 @@ def _end_of_gap(plan: PlannedSchedule, cursor: datetime, now: datetime) -> datet
     """
     if count_due_between(plan.cadence, cursor, now)[0] <= GAP_LIMIT:
         return cursor
-    in_time_alone = now - plan.misfire_grace - timedelta(milliseconds=1)
+    in_time_alone = now - plan.misfire_grace - plan.jitter - timedelta(milliseconds=1)
     are_few = count_due_between(plan.cadence, max(cursor, in_time_alone), now)[0] <= GAP_LIMIT
     if plan.misfire == "skip" and are_few:
         return in_time_alone
@@ -119,20 +120,19 @@ def _instant_before_newest(cadence: Cadence, after: datetime, until: datetime) -
 
 
 def misfire_plan(
-    instants: Sequence[datetime], *, now: datetime, grace: timedelta, policy: str, why_late: WhyLate
-) -> list[tuple[datetime, str, Reason | None]]:
-    """What becomes of each instant of one catch-up, in order: (instant, state, reason). Pure.
+    due: Sequence[tuple[datetime, datetime]], *, now: datetime, grace: timedelta, policy: str, why_late: WhyLate
+) -> list[Instant]:
+    """What becomes of each instant of one catch-up, in order; `due` says with each when its jitter is over. Pure.
 
-    An instant later than its grace is a misfire. Policy `skip`: it is missed. Policy `run_once`: the newest instant
-    runs, however late, and every misfire before it is coalesced into it.
+    An instant later than its jitter and its grace is a misfire. Policy `skip`: it is missed. Policy `run_once`: the
+    newest instant runs, however late, and every misfire before it is coalesced into it.
     """
-    plan: list[tuple[datetime, str, Reason | None]] = []
-    for position, instant in enumerate(instants):
-        in_time = now - instant <= grace
-        if in_time or (policy == "run_once" and position == len(instants) - 1):
-            plan.append((instant, "due", None))
+    plan: list[Instant] = []
+    for position, (at, not_before) in enumerate(due):
+        if now - not_before <= grace or (policy == "run_once" and position == len(due) - 1):
+            plan.append(Instant(at, not_before))
         elif policy == "run_once":
-            plan.append((instant, "skipped", Reason.COALESCED))
+            plan.append(Instant(at, not_before, "skipped", Reason.COALESCED))
         else:
-            plan.append((instant, "missed", why_late(instant)))
+            plan.append(Instant(at, not_before, "missed", why_late(at)))
     return plan

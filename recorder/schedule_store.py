@@ -36,6 +36,11 @@ class ScheduleRow:
     paused: bool
     definition: str
     is_removed: bool
+    created_at: datetime
+
+    def known_since(self, now: datetime) -> datetime:
+        """Since when instants have to be looked at: not before the schedule was, unless a clock is wrong by that."""
+        return self.cursor if now < self.created_at else max(self.cursor, self.created_at)
 
     def is_told(self, definition: str) -> bool:
         """Whether this is what the ledger was told of it last."""
@@ -123,4 +128,6 @@ def told_otherwise(db: Session, definitions: Mapping[int, str]) -> set[int]:
 
 
 def _schedule_row(row: Schedule) -> ScheduleRow:
-    return ScheduleRow(row.pk, row.name, row.cursor, row.paused, row.definition, row.removed_at is not None)
+    return ScheduleRow(
+        row.pk, row.name, row.cursor, row.paused, row.definition, row.removed_at is not None, row.created_at
+    )

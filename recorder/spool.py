@@ -29,6 +29,9 @@ from recorder.errors import DatabaseError
 
 ROOM_BYTES: Final = 262_144
 """Taken on disk before a trigger leaves, enough for some two hundred sessions; a longer answer asks for more."""
+_KEYS: Final = 2**63
+_STATUSES: Final = range(100, 600)
+_LONGEST_TIMEOUT: Final = timedelta(days=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,8 @@ def _write_synced(room: Room, document: bytes, path: Path) -> None:
 
 
 def _read(path: Path) -> SpooledAnswer | TornFile:
+    if not path.is_file():
+        return TornFile(path, "it is no file")
     try:
         document = json.loads(path.read_bytes())
         body = base64.b64decode(document["body"], validate=True)
@@ -181,7 +186,7 @@ def _read(path: Path) -> SpooledAnswer | TornFile:
         received_at = datetime.fromisoformat(document["received_at"])
         if received_at.tzinfo is None:
             return TornFile(path, "it does not say when the answer came")
-        return SpooledAnswer(
+        answer = SpooledAnswer(
             fire_pk=int(document["fire_pk"]),
             owner=UUID(document["owner"]),
             origin=str(document["origin"]),
@@ -191,5 +196,12 @@ def _read(path: Path) -> SpooledAnswer | TornFile:
             session_timeout=timedelta(seconds=float(document["session_timeout_s"])),
             cancel_on_timeout=bool(document["cancel_on_timeout"]),
         )
+        return answer if _is_possible(answer) else TornFile(path, "its numbers are out of range")
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
         return TornFile(path, f"it is cut or damaged ({type(error).__name__})")
+
+
+def _is_possible(answer: SpooledAnswer) -> bool:
+    """Whether the database and the calendar can hold its numbers."""
+    sound = 0 < answer.fire_pk < _KEYS and answer.http_status in _STATUSES
+    return sound and timedelta(0) <= answer.session_timeout <= _LONGEST_TIMEOUT

@@ -24,6 +24,7 @@ from recorder.db import transact
 from recorder.errors import BadAnswer, ChecklyError, DatabaseError, NoSuchThing, RecorderError, Refused
 from recorder.following import Answer, judge
 from recorder.open_sessions import OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
+from recorder.outage import Sayings
 from recorder.pacing import LATE_POLL
 from recorder.payloads import Malformed
 from recorder.store import Postponement, Recording, record_malformed, record_sessions
@@ -74,6 +75,7 @@ class Tracker:
         self._circuit = circuit
         self._now = now
         self._monotonic = monotonic
+        self._sayings = Sayings(monotonic)
         self._width = fetchers
         self._scope = scope
         self._on_seen = on_seen
@@ -118,7 +120,8 @@ class Tracker:
                 self._feed_once()
             except DatabaseError as error:
                 self._failure = error
-                log.error("open sessions cannot be read", error=str(error))  # noqa: TRY400 - it is due again
+                if self._sayings.is_news(str(error)):
+                    log.error("open sessions cannot be read", error=str(error))  # noqa: TRY400 - it is due again
 
     def _feed_once(self) -> None:
         """Claim as many sessions as may be asked for right now, so that who comes first is decided when it counts."""
@@ -228,7 +231,8 @@ class Tracker:
                 write_together(self._engine, batch, write_answers, on_poison=self._quarantine)
             except DatabaseError as error:
                 self._failure = error
-                log.error("answers cannot be written, trying again", error=str(error))  # noqa: TRY400 - they are kept
+                if self._sayings.is_news(f"not written: {error}"):
+                    log.error("answers cannot be written, trying again", error=str(error))  # noqa: TRY400 - kept
                 if self._closed.wait(RETRY_S):
                     return
             else:

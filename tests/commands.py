@@ -100,6 +100,7 @@ def _signals_and_logs() -> Iterator[None]:
     finally:
         for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)
+        signal.set_wakeup_fd(-1)
         structlog.reset_defaults()
 
 

@@ -87,10 +87,16 @@ def record(engine: Engine, *payloads: dict[str, Any], now: datetime = NOW, **how
 
 
 def open_session(
-    engine: Engine, name: str = "one", /, *, timeout: timedelta = timedelta(hours=1), **changes: Any
+    engine: Engine,
+    name: str = "one",
+    /,
+    *,
+    timeout: timedelta = timedelta(hours=1),
+    now: datetime = NOW,
+    **changes: Any,
 ) -> UUID:
     """Write a running session that is due to be asked for; its id."""
-    record(engine, running(name, **changes), origin="manual", next_poll_at=NOW, deadline_at=NOW + timeout)
+    record(engine, running(name, **changes), now=now, origin="manual", next_poll_at=NOW, deadline_at=NOW + timeout)
     return UUID(some_id(name))
 
 

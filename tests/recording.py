@@ -153,6 +153,11 @@ def harness(
         yield _start(engine, checkly, HandClock(), settings, folder / "spool")
 
 
+def start_beside(one: Harness, clock: HandClock) -> Harness:
+    """Another process of the same configuration, with a clock of its own."""
+    return _start(one.engine, one.checkly, clock, one.parts.settings, one.parts.settings.database.spool)
+
+
 def _start(
     engine: Engine, checkly: SimulatorServer, clock: HandClock, settings: Settings, spool: Path | None
 ) -> Harness:
@@ -182,11 +187,11 @@ def trigger_without_writing(recorder: Harness) -> TriggerAnswer:
         return client.trigger(Target((("critical",),)).request_body())
 
 
-def intent(recorder: Harness) -> ClaimedFire:
+def intent(recorder: Harness, *, at: datetime = NOW) -> ClaimedFire:
     """An intent of a process of which nothing more will be heard."""
     owner = recorder.parts.owner
     return transact(
-        recorder.engine, lambda session: open_intent(session, owner=owner, origin="schedule", body=b"{}", now=NOW)
+        recorder.engine, lambda session: open_intent(session, owner=owner, origin="schedule", body=b"{}", now=at)
     )
 
 

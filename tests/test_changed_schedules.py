@@ -1,4 +1,4 @@
-"""What a change of a schedule means for the time before it, and a clock that was wrong for the time after it."""
+"""What a change of a schedule means for the time before it."""
 
 from pathlib import Path
 
@@ -127,80 +127,15 @@ def test_a_process_that_slept_while_another_was_told_otherwise_sends_nothing_mor
         assert "another daemon was told otherwise" in said
 
 
-def test_a_ledger_ahead_of_the_clock_is_said_and_goes_on_without_repeating(
-    engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A clock ran an hour ahead for a while: what was sent then is not sent again, the others are due in their time."""
-    with harness(engine, tmp_path, schedule(more='overlap = "allow"')) as recorder:
-        recorder.clock.advance(hours=1)
-        recorder.triggering.work()
-        recorder.clock.advance(hours=-1)
-        ahead = recorder.fires()
-
-        corrected = recorder.restart()
-        said = capsys.readouterr()
-        seen = []
-        for _ in range(6):
-            corrected.clock.advance(minutes=10)
-            corrected.triggering.work()
-            seen.append(corrected.triggers_received())
-
-        assert said.out.count("the ledger was ahead of the clock") == 1
-        assert ahead == [*["skipped: coalesced"] * 5, "triggered"]
-        assert corrected.fires() == ["triggered"] * 6
-        assert seen == [2, 3, 4, 5, 6, 6], "one while the clock was wrong, the last instant's"
-
-
-def test_a_running_recorder_whose_clock_is_set_right_is_not_silent_until_then(engine: Engine, tmp_path: Path) -> None:
-    with harness(engine, tmp_path, schedule(more='overlap = "allow"')) as recorder:
-        recorder.clock.advance(days=30)
-        recorder.triggering.work()
-        recorder.clock.advance(days=-30)
-
-        recorder.triggering.go_back_to_the_clock()
-        recorder.clock.advance(minutes=10)
-        recorder.triggering.work()
-
-        assert recorder.fires()[0] == "triggered"
-        assert recorder.triggers_received() == 2
-
-
-def test_a_gap_of_a_clock_that_ran_ahead_ends_where_the_clock_is(engine: Engine, tmp_path: Path) -> None:
-    """A year of seconds is one row; the first hour of it has really passed, and what comes after gets its own rows."""
-    with harness(engine, tmp_path, schedule(every="1s", more='misfire = "skip"\noverlap = "allow"')) as recorder:
-        recorder.clock.advance(days=365)
-        recorder.triggering.materialise()
-        recorder.clock.advance(days=-365, hours=1)
-
-        corrected = recorder.restart()
-        corrected.clock.advance(seconds=3)
-        corrected.triggering.materialise()
-        found = rows(
-            engine, "SELECT state, gap_count FROM fires WHERE scheduled_for < '2027-11-01' ORDER BY scheduled_for"
-        )
-
-        assert found == [("missed", 3_600), *[("due", None)] * 3]
-
-
-def test_a_long_absence_after_a_clock_that_ran_ahead_leaves_no_instant_without_a_row(
+def test_a_schedule_that_leaves_after_a_time_without_a_daemon_has_a_row_for_each_instant(
     engine: Engine, tmp_path: Path
 ) -> None:
-    """Rows of the wrong time stand in the middle of the gap and at its beginning: it is cut around them."""
-    with harness(engine, tmp_path, schedule(every="1s", more='misfire = "skip"')) as recorder:
-        recorder.clock.advance(seconds=2)
-        recorder.triggering.materialise()
-        recorder.clock.advance(hours=2)
-        recorder.triggering.materialise()
-        recorder.clock.advance(hours=-2)
+    with harness(engine, tmp_path, schedule("gone") + schedule("stays")) as recorder:
+        recorder.clock.advance(minutes=35)
 
-        corrected = recorder.restart()
-        corrected.clock.advance(hours=9)
-        corrected.triggering.materialise()
-        spans = rows(engine, "SELECT MIN(scheduled_for), COUNT(*), SUM(COALESCE(gap_count, 1)) FROM fires")
-        gaps = rows(engine, "SELECT gap_count FROM fires WHERE gap_count IS NOT NULL ORDER BY scheduled_for")
+        recorder.restart_with(schedule("stays"), tmp_path)
 
-        assert [tuple(span)[2] for span in spans] == [2 + 9 * 3600]
-        assert gaps == [(7 * 3600 - 301,)], "all but those that are in time"
+        assert recorder.fires() == ["skipped: config_removed"] * 3
 
 
 def test_a_long_pause_is_one_gap_row_that_says_paused(engine: Engine, tmp_path: Path) -> None:

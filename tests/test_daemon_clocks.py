@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from structlog.testing import capture_logs
 
 from recorder.daemon import Daemon
@@ -52,3 +52,24 @@ def test_a_clock_that_is_set_forward_runs_the_newest_instant_and_names_the_step(
         wait_until(lambda: len(recorder.fires()) == 3, "the instants in between")
 
     assert recorder.fires() == ["missed: clock_jump"] * 3
+
+
+def test_a_clock_that_is_set_while_the_daemon_starts_is_seen(engine: Engine, tmp_path: Path) -> None:
+    """As at most starts of a machine: the time comes over the network, a little after everything else."""
+    with harness(engine, tmp_path, OFTEN) as recorder:
+        parts = replace(recorder.parts, wall=recorder.clock.now)
+        recorder.clock.walk(1.0)
+        daemon = Daemon(parts, stop_within_s=60.0)
+        enrolled = threading.Event()
+        event.listen(engine, "commit", lambda _: enrolled.set())
+        thread = threading.Thread(target=daemon.run)
+        thread.start()
+        enrolled.wait()
+        recorder.clock.advance(days=-1)
+        try:
+            wait_until(lambda: recorder.triggers_received() >= 3, "triggers")
+        finally:
+            parts.stop.set()
+            thread.join()
+
+    assert rows(engine, "SELECT 1 FROM fires GROUP BY schedule_pk, scheduled_for HAVING COUNT(*) > 1") == []

@@ -1,5 +1,6 @@
 """Room on disk for an answer, taken before its trigger leaves."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from recorder.errors import DatabaseError
-from recorder.spool import ROOM_BYTES, Spool, SpooledAnswer
+from recorder.spool import ROOM_BYTES, Spool, SpooledAnswer, TornFile
 from tests.factories import NOW
 
 HOLDER = """
@@ -82,3 +83,33 @@ def test_what_a_dead_process_has_left_is_cleared_away_and_room_in_use_stays(tmp_
         assert len(left) == 1
         assert re.fullmatch(r"[0-9a-f-]{36}\.part", left[0].name)
         assert list(tmp_path.iterdir()) == [mine.path]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("fire_pk", 2**70),
+        ("fire_pk", 0),
+        ("http_status", 2**40),
+        ("session_timeout_s", 1e12),
+        ("session_timeout_s", -1),
+    ],
+)
+def test_a_file_with_numbers_that_nothing_can_hold_is_left_alone(tmp_path: Path, field: str, value: float) -> None:
+    spool = Spool(tmp_path)
+    path = spool.keep(answer())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+
+    [(_, torn)] = spool.waiting()
+
+    assert isinstance(torn, TornFile)
+    assert torn.why == "its numbers are out of range"
+
+
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """A pipe would be waited at for ever."""
+    os.mkfifo(tmp_path / "fire-1-x.json")
+
+    [(_, torn)] = Spool(tmp_path).waiting()
+
+    assert torn == TornFile(tmp_path / "fire-1-x.json", "it is no file")

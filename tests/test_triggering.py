@@ -301,6 +301,16 @@ def test_jitter_delays_the_request_and_not_the_instant(engine: Engine, tmp_path:
         assert str(rows(engine, "SELECT scheduled_for FROM fires")[0][0]).startswith("2026-11-18 12:10:00")
 
 
+def test_jitter_is_no_lateness_after_an_absence_either(engine: Engine, tmp_path: Path) -> None:
+    configuration = schedule(every="1h", more='jitter = "59m"\nmisfire = "skip"\nmisfire_grace = "1m"')
+    with harness(engine, tmp_path, configuration) as recorder:
+        recorder.clock.advance(hours=1, minutes=2)
+
+        recorder.restart().triggering.work()
+
+        assert recorder.fires() == ["due"]
+
+
 def test_what_is_due_for_a_removed_schedule_is_skipped(engine: Engine, tmp_path: Path) -> None:
     with harness(engine, tmp_path) as recorder:
         recorder.clock.advance(minutes=10)
