@@ -11,7 +11,6 @@ import argparse
 import json
 import sqlite3
 import sys
-import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -104,7 +103,7 @@ def write_script(
                 pk += 1
                 made["check_sessions"].append(session_row(pk, one, checks[one.check_id.bytes], sets[one.run_locations]))
                 made["check_results"] += [result_row(pk, result, locations) for result in one.results]
-                made["payloads"].append(("session", pk, as_text(NOW), zlib.compress(one.raw)))
+                made["payloads"].append(("session", pk, as_text(NOW), one.deflated))
             db.execute("BEGIN IMMEDIATE")
             for table in LARGE:
                 db.executemany(SCRIPT[table], made[table])

@@ -18,8 +18,8 @@ LAYERS = {
     "decisions": "trigger_outcomes enrolling claiming materialising following evidence",
     "network": "checkly deadlines answers access targets check_results notifying",
     "database": (
-        "open_sessions learning roster ambiguous store result_store schedule_store ledger exclusions deliveries "
-        "dimensions bulk"
+        "open_sessions learning roster ambiguous store result_store payload_store schedule_store ledger exclusions "
+        "deliveries dimensions bulk"
     ),
     "files": "spool lock",
     "pace": "circuit budget pacing clocks",
