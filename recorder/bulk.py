@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from recorder.columns import bind_values
 
@@ -150,11 +151,13 @@ def _execute_many(connection: Connection, statement: str, rows: Sequence[tuple[A
 
 def _told(target: Table, columns: Columns) -> tuple[str, ...]:
     """The columns, in the table's order, but for those that hold nothing: what is not named becomes NULL as well."""
-    return tuple(
-        one.name
-        for one in target.columns
-        if one.name in columns and not (one.nullable and columns[one.name].count(None) == len(columns[one.name]))
-    )
+    empty = {name for name in _nullable(target) & columns.keys() if columns[name].count(None) == len(columns[name])}
+    return tuple(name for name in target.columns.keys() if name in columns and name not in empty)  # noqa: SIM118 - no dict
+
+
+@cache
+def _nullable(target: Table) -> frozenset[str]:
+    return frozenset(one.name for one in target.columns if one.nullable)
 
 
 @cache
@@ -162,10 +165,16 @@ def _plain_insert(target: Table, names: tuple[str, ...]) -> str:
     return str(insert(target).compile(dialect=sqlite.dialect(), column_keys=names))
 
 
-def _bound_rows(target: Table, names: Sequence[str], columns: Columns, dialect: Dialect) -> list[tuple[Any, ...]]:
+def _bound_rows(target: Table, names: tuple[str, ...], columns: Columns, dialect: Dialect) -> list[tuple[Any, ...]]:
     """The rows as the driver takes them."""
-    bound = [bind_values(target.c[name].type, columns[name], dialect) for name in names]
+    types = _types(target, names)
+    bound = [bind_values(kind, columns[name], dialect) for kind, name in zip(types, names, strict=True)]
     return list(zip(*bound, strict=True))
+
+
+@cache
+def _types(target: Table, names: tuple[str, ...]) -> list[TypeEngine[Any]]:
+    return [target.c[name].type for name in names]
 
 
 def _in_order(rows: Sequence[tuple[Any, ...]], place: int) -> list[tuple[Any, ...]]:

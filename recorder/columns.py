@@ -126,5 +126,5 @@ def bind_values(kind: TypeEngine[Any], values: Sequence[Any], dialect: Dialect) 
     if isinstance(kind, UtcDateTime | UuidKey):
         return kind.bind_column(values, dialect)
     if isinstance(kind, Boolean) and dialect.name == "sqlite":
-        return [_FLAGS[value] for value in values]
+        return list(map(_FLAGS.__getitem__, values))
     return values

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
@@ -19,10 +20,12 @@ from recorder.payloads import ResultSnapshot
 
 _UUID: Final = UuidKey()
 _FLAGS: Final = ("has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled")
+_PLAIN: Final = ("check_result_id", "result_type", *_FLAGS, "response_time_ms", "started_at", "stopped_at")
+"""What stands in a result's row as it does in the answer."""
+_plain_of: Final = attrgetter(*_PLAIN)
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedResults:
+class PlacedResults(NamedTuple):
     """The results of one answer, with the key and the status of the session's row after the answer was written.
 
     `is_stale`: the answer is of a running session that is final already.
@@ -34,13 +37,34 @@ class PlacedResults:
     is_stale: bool = False
 
 
-class _Row(NamedTuple):
-    """What a result's row is made of."""
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the rows of results are made of, in lists of one length."""
 
-    session_pk: int
-    status: str
-    result: ResultSnapshot
-    attempts: int
+    session_pks: list[int] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
+    results: list[ResultSnapshot] = field(default_factory=list)
+    attempts: list[int] = field(default_factory=list)
+
+    def add(self, entry: PlacedResults, results: Sequence[ResultSnapshot], attempts: Mapping[UUID, int]) -> None:
+        """Some results of one answer."""
+        self.session_pks.extend([entry.session_pk] * len(results))
+        self.statuses.extend([entry.status] * len(results))
+        self.results.extend(results)
+        self.attempts.extend([attempts.get(one.check_result_id, 0) if attempts else 0 for one in results])
+
+    def columns(self, locations: Mapping[str, int]) -> Columns:
+        """As the table has them."""
+        plain = dict(zip(_PLAIN, zip(*map(_plain_of, self.results), strict=True), strict=False))
+        if not plain:
+            return {"check_result_id": ()}
+        return {
+            **plain,
+            "session_pk": self.session_pks,
+            "run_location_pk": [locations[result.run_location] for result in self.results],
+            "outcome": list(map(_outcome, self.statuses, *(plain[flag] for flag in _FLAGS))),
+            "attempts": self.attempts,
+        }
 
 
 class _KnownResult(NamedTuple):
@@ -58,16 +82,16 @@ def add_results(
 
     Raises IntegrityError on PostgreSQL, where COPY cannot leave one out, when the id of a result is taken.
     """
-    rows: list[_Row] = []
+    rows = _Rows()
     for entry in placed:
-        rows += _rows(entry, entry.results, _attempts({}, entry.results, locations))
-    columns = _columns(rows, locations)
+        rows.add(entry, entry.results, _attempts({}, entry.results, locations))
+    columns = rows.columns(locations)
     if connection.dialect.name != "sqlite":
         insert_new(connection, table_of(CheckResult), columns, order_by="check_result_id")
-        return len(rows), Counter()
+        return len(rows.results), Counter()
     _, fill = _merges("sqlite")
-    taken = Counter[int]() if fill.run(connection, columns) == len(rows) else _taken_ids(connection, rows)
-    return len(rows) - taken.total(), taken
+    taken = Counter[int]() if fill.run(connection, columns) == len(rows.results) else _taken_ids(connection, rows)
+    return len(rows.results) - taken.total(), taken
 
 
 def record_results(
@@ -80,8 +104,7 @@ def record_results(
     """
     connection = db.connection()
     known = _known_results(connection, [entry.session_pk for entry in placed])
-    fresh: list[_Row] = []
-    gaps: list[_Row] = []
+    fresh, gaps = _Rows(), _Rows()
     corrections: list[dict[str, Any]] = []
     added = 0
     owners: dict[UUID, int] = {}
@@ -96,16 +119,16 @@ def record_results(
         attempts = _attempts(stored, results, locations)
         added += len(named.difference(stored))
         if entry.is_stale:
-            gaps += _rows(entry, [one for one in results if one.check_result_id not in stored], attempts)
+            gaps.add(entry, [one for one in results if one.check_result_id not in stored], attempts)
         else:
-            fresh += _rows(entry, results, attempts)
+            fresh.add(entry, results, attempts)
         corrections += [{"id_": key, "n": n} for key, n in attempts.items() if key in stored and key not in named]
-    merge, fill = _merges(db.get_bind().dialect.name)
-    written = merge.run(db.connection(), _columns(fresh, locations)) + fill.run(
-        db.connection(), _columns(gaps, locations)
-    )
+    merge, fill = _merges(connection.dialect.name)
+    written = merge.run(connection, fresh.columns(locations)) + fill.run(connection, gaps.columns(locations))
     _correct_stored(db, placed, corrections)
-    taken = Counter[int]() if written == len(fresh) + len(gaps) else _taken_ids(connection, fresh + gaps)
+    taken = Counter[int]()
+    if written < len(fresh.results) + len(gaps.results):
+        taken = _taken_ids(connection, fresh) + _taken_ids(connection, gaps)
     return added - taken.total(), elsewhere + taken
 
 
@@ -130,11 +153,11 @@ def _marking() -> Update:
     return update(sessions).values(is_partial=partial)
 
 
-def _taken_ids(connection: Connection, rows: Sequence[_Row]) -> Counter[int]:
+def _taken_ids(connection: Connection, rows: _Rows) -> Counter[int]:
     """For each session how many of these rows' ids belong to another session."""
-    ids = [row.result.check_result_id for row in rows]
+    ids = [result.check_result_id for result in rows.results]
     owners = _find_owners().by_key(connection, ids)
-    return Counter(row.session_pk for row in rows if owners[row.result.check_result_id] != (row.session_pk,))
+    return Counter(pk for pk, one in zip(rows.session_pks, ids, strict=True) if owners[one] != (pk,))
 
 
 @cache
@@ -162,7 +185,7 @@ def _attempts(
     stored: Mapping[UUID, _KnownResult], results: Sequence[ResultSnapshot], locations: Mapping[str, int]
 ) -> dict[UUID, int]:
     """The attempts of each FINAL; empty where none can have any, as for most: nothing is stored and nobody retried."""
-    if not stored and all(result.result_type != "ATTEMPT" for result in results):
+    if not stored and "ATTEMPT" not in [result.result_type for result in results]:
         return {}
     shown = {
         one.check_result_id: _KnownResult(one.check_result_id, locations[one.run_location], one.result_type)
@@ -183,30 +206,6 @@ def attempts_of_finals(results: Iterable[_KnownResult]) -> dict[UUID, int]:
     if len(finals) == 1:
         return {finals[0].check_result_id: tries.total()}
     return {final.check_result_id: tries[final.run_location_pk] for final in finals}
-
-
-def _rows(entry: PlacedResults, results: Iterable[ResultSnapshot], attempts: Mapping[UUID, int]) -> list[_Row]:
-    pk, status = entry.session_pk, entry.status
-    if not attempts:
-        return [_Row(pk, status, result, 0) for result in results]
-    return [_Row(pk, status, result, attempts.get(result.check_result_id, 0)) for result in results]
-
-
-def _columns(rows: Sequence[_Row], locations: Mapping[str, int]) -> Columns:
-    results = [row.result for row in rows]
-    flags = {flag: [getattr(result, flag) for result in results] for flag in _FLAGS}
-    return {
-        "check_result_id": [result.check_result_id for result in results],
-        "session_pk": [row.session_pk for row in rows],
-        "run_location_pk": [locations[result.run_location] for result in results],
-        "result_type": [result.result_type for result in results],
-        **flags,
-        "outcome": list(map(_outcome, [row.status for row in rows], *flags.values())),
-        "attempts": [row.attempts for row in rows],
-        "response_time_ms": [result.response_time_ms for result in results],
-        "started_at": [result.started_at for result in results],
-        "stopped_at": [result.stopped_at for result in results],
-    }
 
 
 @lru_cache(maxsize=1024)

@@ -172,8 +172,8 @@ def _add_batch(db: Session, batch: Sequence[Recording], keys: _Keys, now: dateti
     placed = [PlacedResults(pk, snapshot.status, snapshot.results) for pk, snapshot in answers.items()]
     results, elsewhere = add_results(connection, placed, keys.locations)
     mark_partial(db, list(elsewhere))
-    odd = [what for pk, one in answers.items() for what in one.surprises + (TAKEN_ID,) * elsewhere[pk]]
-    count_surprises(connection, odd, now=now)
+    odd = [what for one in answers.values() for what in one.surprises]
+    count_surprises(connection, [*odd, *[TAKEN_ID] * elsewhere.total()], now=now)
     add_payloads(connection, answers, now=now)
     return Written(sessions=len(batch), results=results, closed=sum(recording.closes for recording in batch))
 
@@ -215,7 +215,7 @@ class _Stored(NamedTuple):
 
 
 def _stored_sessions(connection: Connection, snapshots: Iterable[SessionSnapshot]) -> dict[UUID, _Stored]:
-    found = _find_sessions().by_key(connection, {snapshot.check_session_id for snapshot in snapshots})
+    found = _find_sessions().by_key(connection, [snapshot.check_session_id for snapshot in snapshots])
     return {check_session_id: _Stored(*row) for check_session_id, row in found.items()}
 
 
@@ -242,7 +242,7 @@ def _session_columns(batch: Sequence[Recording], keys: _Keys, now: datetime) -> 
         "time_elapsed_ms": [one.time_elapsed_ms for one in seen],
         "run_source": [one.run_source for one in seen],
         "location_set_pk": [keys.sets[one.run_locations] for one in seen],
-        "has_attempts": [any(result.result_type == "ATTEMPT" for result in one.results) for one in seen],
+        "has_attempts": ["ATTEMPT" in [result.result_type for result in one.results] for one in seen],
         "excluded": [False] * len(batch),
         "recorded_at": [now] * len(batch),
         "settling_since": [now if r.snapshot.is_final and not r.closes else None for r in batch],
