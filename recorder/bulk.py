@@ -237,6 +237,8 @@ class BulkSelect:
     def _spelled(self, dialect: Dialect, some: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
         if dialect.name == "sqlite":
             return f"{self._start} IN ({', '.join('?' * len(some))})", some
+        if isinstance(some[0], UUID):  # psycopg would dump each of a list by itself
+            return f"{self._start} = ANY(%s::uuid[])", ("{" + ",".join([one.hex for one in some]) + "}",)
         return f"{self._start} = ANY(%s)", (list(some),)
 
     @cached_property

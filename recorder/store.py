@@ -129,7 +129,7 @@ def _without_repeats(recordings: Sequence[Recording]) -> list[Sequence[Recording
     """Split so that no batch holds a session twice; the order of answers about one session is kept."""
     numbers = [recording.snapshot.check_session_id.int for recording in recordings]
     if len(set(numbers)) == len(numbers):
-        return [recordings]
+        return [recordings] if recordings else []
     batches: list[list[Recording]] = []
     turns = Counter[int]()
     for recording, number in zip(recordings, numbers, strict=True):
@@ -142,8 +142,6 @@ def _without_repeats(recordings: Sequence[Recording]) -> list[Sequence[Recording
 
 
 def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Written:
-    if not batch:
-        return Written()
     connection = db.connection()
     snapshots = [recording.snapshot for recording in batch]
     locations = location_keys(connection, _location_names(snapshots))
@@ -236,7 +234,7 @@ def _session_columns(batch: Sequence[Recording], keys: _Keys, now: datetime) -> 
         "fire_pk": [recording.fire_pk for recording in batch],
         "origin": [recording.origin for recording in batch],
         "status": [one.status for one in seen],
-        "outcome": [_outcome(one.status) for one in seen],
+        "outcome": [(outcome := session_outcome(one.status)) and outcome.value for one in seen],  # plain text
         "started_at": [one.started_at for one in seen],
         "stopped_at": [one.stopped_at for one in seen],
         "time_elapsed_ms": [one.time_elapsed_ms for one in seen],
@@ -253,12 +251,6 @@ def _session_columns(batch: Sequence[Recording], keys: _Keys, now: datetime) -> 
         "deadline_at": [recording.deadline_at for recording in batch],
         "cancel_on_timeout": [recording.cancel_on_timeout for recording in batch],
     }
-
-
-def _outcome(status: str) -> str | None:
-    """As plain text."""
-    outcome = session_outcome(status)
-    return None if outcome is None else outcome.value
 
 
 @cache
