@@ -1,49 +1,81 @@
-"""Writes many rows at once by the quickest way that each database has; takes a `Session`, never commits.
+"""Writes many rows at once by the quickest way that each database has; takes a connection, never commits.
 
-SQLite: the driver's `executemany`. PostgreSQL: COPY, into the table itself while every row is new, else into a
+SQLite: the driver's `executemany`. PostgreSQL: binary COPY, of new rows into the table itself, of others into a
 temporary table and with one INSERT out of it that merges; in the order of a unique column either way, so that no two
 writers deadlock. SQLAlchemy compiles a statement once and is not asked again for each row, which took most of the time.
+Rows are handed over column by column, because that is how their values are bound in the fewest steps.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from operator import itemgetter
+from functools import cache, cached_property
 from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    CursorResult,
     Dialect,
     Table,
     any_,
     column,
     func,
+    insert,
     literal,
     select,
     table,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
-from recorder.columns import UtcDateTime, UuidKey
+from recorder.columns import bind_values
 
 Insert = postgresql.Insert | sqlite.Insert
-Row = Mapping[str, Any]
+Columns = Mapping[str, Sequence[Any]]
+"""Rows as columns of one length, by their names."""
 COPY_FROM: Final = 50
 """Rows from which a temporary table pays."""
 _FEW: Final = 500
 _COUNTED: Final = {"preserve_rowcount": True}
 
 
+def insert_new(connection: Connection, target: Table, columns: Columns, *, order_by: str) -> None:
+    """Insert rows of which none may be there; `order_by` is a unique column.
+
+    Raises SQLAlchemy's errors, IntegrityError when one is there after all.
+    """
+    if not columns[order_by]:
+        return
+    names = _told(target, columns)
+    rows = _bound_rows(target, names, columns, connection.dialect)
+    if connection.dialect.name == "sqlite":
+        _execute_many(connection, _plain_insert(target, names), rows)
+    else:
+        _copy(connection, target.name, target, names, _in_order(rows, names.index(order_by)))
+
+
+def new_keys(connection: Connection, target: Table, count: int) -> list[int]:
+    """Keys for `count` rows that are about to be inserted.
+
+    On SQLite they are free for as long as this transaction holds the right to write, on PostgreSQL for ever.
+    """
+    if connection.dialect.name == "sqlite":
+        [(newest,)] = _fetch(connection, f"SELECT max(pk) FROM {target.name}", ())  # noqa: S608 - our own table
+        return list(range((newest or 0) + 1, (newest or 0) + count + 1))
+    return [pk for (pk,) in _fetch(connection, _NEXT_KEYS, (f"{target.name}_pk_seq", count))]
+
+
+_NEXT_KEYS: Final = "SELECT nextval(%s::regclass) FROM generate_series(1, %s)"
+
+
 @dataclass(frozen=True)
-class BulkInsert:
-    """An INSERT of these columns of one table, which may say ON CONFLICT. Build it once for each database and keep it.
+class BulkMerge:
+    """An INSERT of these columns of one table that says ON CONFLICT. Build it once for each database and keep it.
 
     `order_by` is the unique column that the statement is about.
     """
@@ -52,42 +84,32 @@ class BulkInsert:
     named: frozenset[str]
     order_by: str
 
-    def run(self, db: Session, rows: Sequence[Row], *, are_new: bool = False) -> int:
-        """Write the rows; how many were inserted or changed. Raises SQLAlchemy's errors, whichever way they went.
-
-        `are_new`: as far as the caller can tell none of them is there, so it is worth trying not to merge.
-        """
-        if not rows:
+    def run(self, connection: Connection, columns: Columns) -> int:
+        """Write the rows; how many were inserted or changed. Raises SQLAlchemy's errors, whichever way they went."""
+        count = len(columns[self.order_by])
+        if not count:
             return 0
-        connection = db.connection()
         if connection.dialect.name == "sqlite":
-            values = self._values(rows, connection.dialect)
-            return connection.exec_driver_sql(self._for_sqlite, values, execution_options=_COUNTED).rowcount
-        if len(rows) < COPY_FROM:
-            ordered = [dict(row) for row in self._in_order(rows)]
-            done = db.execute(self.statement, ordered, execution_options=_COUNTED)
-            return cast("CursorResult[Any]", done).rowcount
-        if are_new and self._copy_new(connection, self._values(self._in_order(rows), connection.dialect)):
-            return len(rows)
-        return self._copy_and_merge(connection, self._values(rows, connection.dialect))
-
-    def _in_order(self, rows: Sequence[Row]) -> list[Row]:
-        """By the unique column; UUIDs as integers, which are in the same order and compared twenty times faster."""
-
-        def place(row: Row) -> Any:
-            value = row[self.order_by]
-            return value.int if isinstance(value, UUID) else value
-
-        return sorted(rows, key=place)
+            values = _bound_rows(self._target, self._columns, columns, connection.dialect)
+            return _execute_many(connection, self._for_sqlite, values)
+        if count < COPY_FROM:
+            values = list(zip(*(columns[name] for name in self._columns), strict=True))
+            ordered = [dict(zip(self._columns, row, strict=True)) for row in _in_order(values, self._place)]
+            return connection.execute(self.statement, ordered, execution_options=_COUNTED).rowcount
+        return self._copy_and_merge(connection, _bound_rows(self._target, self._columns, columns, connection.dialect))
 
     @cached_property
     def _target(self) -> Table:
         return cast(Table, self.statement.table)
 
     @cached_property
-    def _columns(self) -> list[str]:
+    def _columns(self) -> tuple[str, ...]:
         """In the table's order, which is the one that SQLAlchemy writes them in."""
-        return [one.name for one in self._target.columns if one.name in self.named]
+        return tuple(one.name for one in self._target.columns if one.name in self.named)
+
+    @cached_property
+    def _place(self) -> int:
+        return self._columns.index(self.order_by)
 
     @cached_property
     def _for_sqlite(self) -> str:
@@ -100,45 +122,92 @@ class BulkInsert:
     @cached_property
     def _from_incoming(self) -> Insert:
         came = table(self._incoming, *(column(name) for name in self._columns))
-        return self.statement.from_select(self._columns, select(came).order_by(came.c[self.order_by]))
-
-    def _values(self, rows: Sequence[Row], dialect: Dialect) -> list[tuple[Any, ...]]:
-        """The rows as the driver takes them: our own types say how, everything else goes as it is."""
-        by_column = zip(*map(itemgetter(*self._columns), rows), strict=True)
-        types = [self._target.c[name].type for name in self._columns]
-        bound = [_bound(kind, values, dialect) for kind, values in zip(types, by_column, strict=True)]
-        return list(zip(*bound, strict=True))
-
-    def _copy_new(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> bool:
-        """Copy into the table itself; False, with nothing changed, when a row is there after all."""
-        try:
-            with connection.begin_nested():
-                self._copy(connection, self._target.name, rows)
-        except IntegrityError:
-            return False
-        return True
+        return self.statement.from_select(list(self._columns), select(came).order_by(came.c[self.order_by]))
 
     def _copy_and_merge(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-        empty = f"SELECT {self._names} FROM {self._target.name} WITH NO DATA"  # noqa: S608 - names of our own tables
+        empty = f"SELECT {', '.join(self._columns)} FROM {self._target.name} WITH NO DATA"  # noqa: S608 - our own names
         connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {self._incoming} ON COMMIT DROP AS {empty}")
-        self._copy(connection, self._incoming, rows)
+        _copy(connection, self._incoming, self._target, self._columns, rows)
         written = connection.execute(self._from_incoming, execution_options=_COUNTED).rowcount
         connection.exec_driver_sql(f"DROP TABLE {self._incoming}")
         return written
 
-    def _copy(self, connection: Connection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        driver: Any = connection.connection.driver_connection
-        with (
-            _errors_of(connection),
-            driver.cursor() as cursor,
-            cursor.copy(f"COPY {table} ({self._names}) FROM STDIN") as copy,
-        ):
-            for row in rows:
-                copy.write_row(row)
 
-    @cached_property
-    def _names(self) -> str:
-        return ", ".join(self._columns)
+def _fetch(connection: Connection, statement: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Past SQLAlchemy, which takes longer over a statement than either database over these."""
+    driver: Any = connection.connection.driver_connection
+    with _errors_of(connection):
+        found: list[tuple[Any, ...]] = driver.execute(statement, parameters).fetchall()
+    return found
+
+
+def _execute_many(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """The same, on SQLite alone; how many rows were inserted or changed."""
+    driver: Any = connection.connection.driver_connection
+    with _errors_of(connection):
+        written: int = driver.executemany(statement, rows).rowcount
+    return written
+
+
+def _told(target: Table, columns: Columns) -> tuple[str, ...]:
+    """The columns, in the table's order, but for those that hold nothing: what is not named becomes NULL as well."""
+    empty = {name for name in _nullable(target) & columns.keys() if columns[name].count(None) == len(columns[name])}
+    return tuple(name for name in target.columns.keys() if name in columns and name not in empty)  # noqa: SIM118 - no dict
+
+
+@cache
+def _nullable(target: Table) -> frozenset[str]:
+    return frozenset(one.name for one in target.columns if one.nullable)
+
+
+@cache
+def _plain_insert(target: Table, names: tuple[str, ...]) -> str:
+    return str(insert(target).compile(dialect=sqlite.dialect(), column_keys=names))
+
+
+def _bound_rows(target: Table, names: tuple[str, ...], columns: Columns, dialect: Dialect) -> list[tuple[Any, ...]]:
+    """The rows as the driver takes them."""
+    types = _types(target, names)
+    bound = [bind_values(kind, columns[name], dialect) for kind, name in zip(types, names, strict=True)]
+    return list(zip(*bound, strict=True))
+
+
+@cache
+def _types(target: Table, names: tuple[str, ...]) -> list[TypeEngine[Any]]:
+    return [target.c[name].type for name in names]
+
+
+def _in_order(rows: Sequence[tuple[Any, ...]], place: int) -> list[tuple[Any, ...]]:
+    """By a unique column; UUIDs as integers, which are in the same order and compared twenty times faster."""
+
+    def key(row: tuple[Any, ...]) -> Any:
+        value = row[place]
+        return value.int if isinstance(value, UUID) else value
+
+    return sorted(rows, key=key)
+
+
+def _copy(
+    connection: Connection, into: str, like: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """COPY into a table whose columns have the types that those of `like` have."""
+    driver: Any = connection.connection.driver_connection
+    with (
+        _errors_of(connection),
+        driver.cursor() as cursor,
+        cursor.copy(f"COPY {into} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types([_type_name(like, name) for name in names])
+        for row in rows:
+            copy.write_row(row)
+
+
+@cache
+def _type_name(target: Table, name: str) -> str:
+    """A column's type by PostgreSQL's own name, without its precision."""
+    dialect: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    spelled = target.c[name].type.compile(dialect=dialect)
+    return re.sub(r"\(\d+\)", "", spelled).lower()
 
 
 @dataclass(frozen=True)
@@ -151,32 +220,30 @@ class BulkSelect:
     key: ColumnElement[Any]
     wanted: tuple[ColumnElement[Any], ...]
 
-    def rows(self, db: Session, values: Collection[Any]) -> Iterator[tuple[Any, ...]]:
+    def rows(self, connection: Connection, values: Collection[Any]) -> Iterator[tuple[Any, ...]]:
         """Each row found: which of the values it has, and what is wanted of it."""
-        connection = db.connection()
-        bound = _bound(self.key.type, list(values), connection.dialect)
-        named = dict(zip(bound, values, strict=True))
+        bound = bind_values(self.key.type, list(values), connection.dialect)
+        named: dict[Any, Any] = {}
         for start in range(0, len(bound), _FEW):
             statement, parameters = self._spelled(connection.dialect, tuple(bound[start : start + _FEW]))
-            for found, *wanted in connection.exec_driver_sql(statement, parameters).all():
+            for found, *wanted in _fetch(connection, statement, parameters):
+                named = named or dict(zip(bound, values, strict=True))
                 yield named[found], *wanted
 
-    def by_key(self, db: Session, values: Collection[Any]) -> dict[Any, tuple[Any, ...]]:
+    def by_key(self, connection: Connection, values: Collection[Any]) -> dict[Any, tuple[Any, ...]]:
         """What is wanted of each row, by its value, of a unique column."""
-        return {value: tuple(wanted) for value, *wanted in self.rows(db, values)}
+        return {value: tuple(wanted) for value, *wanted in self.rows(connection, values)}
 
     def _spelled(self, dialect: Dialect, some: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
         if dialect.name == "sqlite":
             return f"{self._start} IN ({', '.join('?' * len(some))})", some
+        if isinstance(some[0], UUID):  # psycopg would dump each of a list by itself
+            return f"{self._start} = ANY(%s::uuid[])", ("{" + ",".join([one.hex for one in some]) + "}",)
         return f"{self._start} = ANY(%s)", (list(some),)
 
     @cached_property
     def _start(self) -> str:
         return f"{select(self.key, *self.wanted)} WHERE {self.key}"
-
-
-def _bound(kind: Any, values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:
-    return kind.bind_column(values, dialect) if isinstance(kind, UtcDateTime | UuidKey) else values
 
 
 def among(db: Session, one: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:

@@ -1,11 +1,11 @@
 """How values stand in columns: instants, UUIDs, keys and durations, the same meaning on SQLite and PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Double, Integer, LargeBinary, Numeric, String
+from sqlalchemy import BigInteger, Boolean, DateTime, Double, Integer, LargeBinary, Numeric, String
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -16,6 +16,9 @@ MILLISECONDS: Final[Double[float]] = Double().with_variant(Numeric(asdecimal=Fal
 """A duration that may have a fraction; SQLite stores and shows a whole one as an integer, in fewer bytes."""
 Key: Final = BigInteger().with_variant(Integer(), "sqlite")
 """An integer key: on SQLite the rowid itself."""
+_FLAGS: Final = {None: None, False: 0, True: 1}
+_1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -39,16 +42,17 @@ class UtcDateTime(TypeDecorator[datetime]):
         return self.bind_column([value], dialect)[0]
 
     def bind_column(self, values: Sequence[datetime | None], dialect: Dialect) -> list[Any]:
-        """A whole column at once; instants that are one and the same object are turned into text once."""
-        as_text = dialect.name == "sqlite"
-        bound: list[Any] = []
-        last: datetime | None = None
-        form: Any = None
-        for value in values:
-            if value is not last:
-                last, form = value, None if value is None else _form(value, as_text=as_text)
-            bound.append(form)
-        return bound
+        """A whole column at once; what is the same in all rows is turned into its form once."""
+        if len(values) > 1 and values.count(values[0]) == len(values):
+            return self.bind_column(values[:1], dialect) * len(values)
+        return self._forms(values, dialect)
+
+    def _forms(self, values: Sequence[datetime | None], dialect: Dialect) -> list[Any]:
+        floored = [None if value is None else floor_to_ms(value) for value in values]
+        if dialect.name != "sqlite":
+            return floored
+        # the 24th character begins the offset
+        return [None if value is None else value.isoformat(" ", "milliseconds")[:23] for value in floored]
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Always aware and in UTC."""
@@ -56,11 +60,6 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         instant: datetime = datetime.fromisoformat(value) if isinstance(value, str) else value
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-
-
-def _form(value: datetime, *, as_text: bool) -> Any:
-    instant = floor_to_ms(value)
-    return instant.isoformat(" ", "milliseconds")[:23] if as_text else instant  # the rest is the offset
 
 
 class CompactInstant(UtcDateTime):
@@ -77,11 +76,13 @@ class CompactInstant(UtcDateTime):
             return dialect.type_descriptor(BigInteger())
         return super().load_dialect_impl(dialect)
 
-    def bind_column(self, values: Sequence[datetime | None], dialect: Dialect) -> list[Any]:
-        """A whole column at once."""
+    def _forms(self, values: Sequence[datetime | None], dialect: Dialect) -> list[Any]:
         if dialect.name != "sqlite":
-            return super().bind_column(values, dialect)
-        return [None if value is None else round(floor_to_ms(value).timestamp() * 1000) for value in values]
+            return super()._forms(values, dialect)
+        try:
+            return [None if value is None else (value - _1970) // _MILLISECOND for value in values]
+        except TypeError:
+            return [None if value is None else floor_to_ms(value) for value in values]  # says which one is naive
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Always aware and in UTC."""
@@ -110,8 +111,20 @@ class UuidKey(TypeDecorator[UUID]):
         """A whole column at once."""
         if dialect.name != "sqlite":
             return values
-        return [None if value is None else value.bytes for value in values]
+        return [None if value is None else value.int.to_bytes(16) for value in values]
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
         """A UUID whatever the database stored."""
         return UUID(bytes=bytes(value)) if isinstance(value, bytes | memoryview) else value
+
+
+def bind_values(kind: TypeEngine[Any], values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:
+    """A whole column as the driver takes it, past SQLAlchemy.
+
+    Python's SQLite driver looks for an adapter of every value that is no plain number or text, a flag among them.
+    """
+    if isinstance(kind, UtcDateTime | UuidKey):
+        return kind.bind_column(values, dialect)
+    if isinstance(kind, Boolean) and dialect.name == "sqlite":
+        return list(map(_FLAGS.__getitem__, values))
+    return values

@@ -4,6 +4,7 @@ Tolerant of what is unknown (fields, enum values, absent optionals, nulls), stri
 without: the ids, the status and the start. What was odd but survivable is named in `surprises`, so that it is counted.
 """
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,7 +82,8 @@ class ResultSnapshot:
 class SessionSnapshot:
     """One session as Checkly showed it at one moment.
 
-    `time_elapsed_ms` is milliseconds, with a fraction if Checkly gives one; `raw` is the payload as compact JSON;
+    `time_elapsed_ms` is milliseconds, with a fraction if Checkly gives one; `deflated` is the payload as
+    compact JSON, compressed where it was read so that the one thread that writes need not;
     `surprises` are short words for what the contract does not know ("status=NEW", "field session.foo");
     `malformed_results` counts results left out.
     """
@@ -98,9 +100,14 @@ class SessionSnapshot:
     run_source: str | None
     link: str | None
     results: tuple[ResultSnapshot, ...]
-    raw: bytes
+    deflated: bytes
     surprises: tuple[str, ...]
     malformed_results: int
+
+    @property
+    def raw(self) -> bytes:
+        """The payload as compact JSON."""
+        return zlib.decompress(self.deflated)
 
     @property
     def is_final(self) -> bool:
@@ -108,13 +115,17 @@ class SessionSnapshot:
         return is_final(self.status)
 
     @property
-    def missing_locations(self) -> frozenset[str]:
-        """Run locations that have no FINAL result in this snapshot.
+    def lacks_finals(self) -> bool:
+        """Whether this snapshot has fewer FINALs than run locations: a round-robin check may have retried elsewhere."""
+        return [result.result_type for result in self.results].count("FINAL") < len(self.run_locations)
 
-        None is missing when there are as many FINALs as locations: a round-robin check may have retried elsewhere.
-        """
-        finals = [result.run_location for result in self.results if result.result_type == "FINAL"]
-        return frozenset() if len(finals) >= len(self.run_locations) else frozenset(self.run_locations) - set(finals)
+    @property
+    def missing_locations(self) -> frozenset[str]:
+        """Run locations that have no FINAL result in this snapshot; none is missing when it lacks no FINALs."""
+        if not self.lacks_finals:
+            return frozenset()
+        finals = {result.run_location for result in self.results if result.result_type == "FINAL"}
+        return frozenset(self.run_locations) - finals
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +196,7 @@ def parse_session(entry: object) -> SessionSnapshot:
         run_source=read_word(entry.get("runSource"), RUN_SOURCES, "runSource", odd),
         link=read_text(entry.get("checkSessionLink"), NAME_LIMIT, "checkSessionLink", odd),
         results=results,
-        raw=compact_json(entry),
+        deflated=zlib.compress(compact_json(entry)),
         surprises=tuple(dict.fromkeys(odd))[:SURPRISE_LIMIT],
         malformed_results=malformed_results,
     )

@@ -5,6 +5,7 @@ ambiguous, with the evidence beside it, until somebody resolves it.
 """
 
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -169,7 +170,7 @@ def _recording(fire: AmbiguousFire, check: KnownCheck, entries: Sequence[CheckRe
         run_source=None,
         link=None,
         results=tuple(_result(one) for one in entries),
-        raw=json.dumps([json.loads(one.raw) for one in entries if one.raw]).encode(),
+        deflated=zlib.compress(json.dumps([json.loads(one.raw) for one in entries if one.raw]).encode()),
         surprises=(),
         malformed_results=0,
     )

@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, Update, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, Update, func, select, update
 from sqlalchemy.orm import Session
 
-from recorder.bulk import BulkInsert, BulkSelect, among
+from recorder.bulk import BulkMerge, BulkSelect, Columns, among, insert_new
 from recorder.columns import UuidKey
 from recorder.dimensions import table_of, upserting_for
 from recorder.models import CheckResult, CheckSession, LocationSetMember
@@ -18,21 +19,52 @@ from recorder.outcomes import Outcome, result_outcome
 from recorder.payloads import ResultSnapshot
 
 _UUID: Final = UuidKey()
+_FLAGS: Final = ("has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled")
+_PLAIN: Final = ("check_result_id", "result_type", *_FLAGS, "response_time_ms", "started_at", "stopped_at")
+"""What stands in a result's row as it does in the answer."""
+_plain_of: Final = attrgetter(*_PLAIN)
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedResults:
+class PlacedResults(NamedTuple):
     """The results of one answer, with the key and the status of the session's row after the answer was written.
 
-    `is_stale`: the answer is of a running session that is final already. `is_new`: the session's row was made in this
-    transaction, so nothing can be stored of it.
+    `is_stale`: the answer is of a running session that is final already.
     """
 
     session_pk: int
     status: str
-    is_stale: bool
     results: tuple[ResultSnapshot, ...]
-    is_new: bool
+    is_stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the rows of results are made of, in lists of one length."""
+
+    session_pks: list[int] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
+    results: list[ResultSnapshot] = field(default_factory=list)
+    attempts: list[int] = field(default_factory=list)
+
+    def add(self, entry: PlacedResults, results: Sequence[ResultSnapshot], attempts: Mapping[UUID, int]) -> None:
+        """Some results of one answer."""
+        self.session_pks.extend([entry.session_pk] * len(results))
+        self.statuses.extend([entry.status] * len(results))
+        self.results.extend(results)
+        self.attempts.extend([attempts.get(one.check_result_id, 0) if attempts else 0 for one in results])
+
+    def columns(self, locations: Mapping[str, int]) -> Columns:
+        """As the table has them."""
+        plain = dict(zip(_PLAIN, zip(*map(_plain_of, self.results), strict=True), strict=False))
+        if not plain:
+            return {"check_result_id": ()}
+        return {
+            **plain,
+            "session_pk": self.session_pks,
+            "run_location_pk": [locations[result.run_location] for result in self.results],
+            "outcome": list(map(_outcome, self.statuses, *(plain[flag] for flag in _FLAGS))),
+            "attempts": self.attempts,
+        }
 
 
 class _KnownResult(NamedTuple):
@@ -43,6 +75,25 @@ class _KnownResult(NamedTuple):
     result_type: str | None
 
 
+def add_results(
+    connection: Connection, placed: Iterable[PlacedResults], locations: Mapping[str, int]
+) -> tuple[int, Counter[int]]:
+    """Write the results of sessions that are new; the rest is as in `record_results`.
+
+    Raises IntegrityError on PostgreSQL, where COPY cannot leave one out, when the id of a result is taken.
+    """
+    rows = _Rows()
+    for entry in placed:
+        rows.add(entry, entry.results, _attempts({}, entry.results, locations))
+    columns = rows.columns(locations)
+    if connection.dialect.name != "sqlite":
+        insert_new(connection, table_of(CheckResult), columns, order_by="check_result_id")
+        return len(rows.results), Counter()
+    _, fill = _merges("sqlite")
+    taken = Counter[int]() if fill.run(connection, columns) == len(rows.results) else _taken_ids(connection, rows)
+    return len(rows.results) - taken.total(), taken
+
+
 def record_results(
     db: Session, placed: Sequence[PlacedResults], locations: Mapping[str, int]
 ) -> tuple[int, Counter[int]]:
@@ -51,9 +102,9 @@ def record_results(
     `locations` holds the key of each location named. The sessions' rows are written already. Returns how many results
     are new, and for each session how many of its results were left out because another session has their ids.
     """
-    known = _known_results(db, [entry.session_pk for entry in placed if not entry.is_new])
-    fresh: list[dict[str, Any]] = []
-    gaps: list[dict[str, Any]] = []
+    connection = db.connection()
+    known = _known_results(connection, [entry.session_pk for entry in placed])
+    fresh, gaps = _Rows(), _Rows()
     corrections: list[dict[str, Any]] = []
     added = 0
     owners: dict[UUID, int] = {}
@@ -65,21 +116,19 @@ def record_results(
         ]
         elsewhere[entry.session_pk] += len(entry.results) - len(results)
         named = {result.check_result_id for result in results}
-        attempts: dict[UUID, int] = {}  # of most sessions nothing is stored, and nobody tried twice
-        if stored or any(result.result_type == "ATTEMPT" for result in results):
-            together = stored | {r.check_result_id: _known_result(r, locations) for r in results}
-            attempts = attempts_of_finals(together.values())
+        attempts = _attempts(stored, results, locations)
         added += len(named.difference(stored))
         if entry.is_stale:
-            gaps += [
-                _result_row(entry, one, locations, attempts) for one in results if one.check_result_id not in stored
-            ]
+            gaps.add(entry, [one for one in results if one.check_result_id not in stored], attempts)
         else:
-            fresh += [_result_row(entry, result, locations, attempts) for result in results]
+            fresh.add(entry, results, attempts)
         corrections += [{"id_": key, "n": n} for key, n in attempts.items() if key in stored and key not in named]
-    written = _upsert_results(db, fresh, gaps, are_new=not known)
+    merge, fill = _merges(connection.dialect.name)
+    written = merge.run(connection, fresh.columns(locations)) + fill.run(connection, gaps.columns(locations))
     _correct_stored(db, placed, corrections)
-    taken = Counter[int]() if written == len(fresh) + len(gaps) else _taken_ids(db, fresh + gaps)
+    taken = Counter[int]()
+    if written < len(fresh.results) + len(gaps.results):
+        taken = _taken_ids(connection, fresh) + _taken_ids(connection, gaps)
     return added - taken.total(), elsewhere + taken
 
 
@@ -104,21 +153,23 @@ def _marking() -> Update:
     return update(sessions).values(is_partial=partial)
 
 
-def _taken_ids(db: Session, rows: Sequence[Mapping[str, Any]]) -> Counter[int]:
+def _taken_ids(connection: Connection, rows: _Rows) -> Counter[int]:
     """For each session how many of these rows' ids belong to another session."""
-    results = table_of(CheckResult)
-    ids = [row["check_result_id"] for row in rows]
-    found = db.execute(
-        select(results.c.check_result_id, results.c.session_pk).where(among(db, results.c.check_result_id, ids))
-    )
-    owners = dict(found.all())
-    return Counter(row["session_pk"] for row in rows if owners[row["check_result_id"]] != row["session_pk"])
+    ids = [result.check_result_id for result in rows.results]
+    owners = _find_owners().by_key(connection, ids)
+    return Counter(pk for pk, one in zip(rows.session_pks, ids, strict=True) if owners[one] != (pk,))
 
 
-def _known_results(db: Session, session_pks: Sequence[int]) -> dict[int, dict[UUID, _KnownResult]]:
-    dialect = db.get_bind().dialect
+@cache
+def _find_owners() -> BulkSelect:
+    results = table_of(CheckResult).c
+    return BulkSelect(results.check_result_id, (results.session_pk,))
+
+
+def _known_results(connection: Connection, session_pks: Sequence[int]) -> dict[int, dict[UUID, _KnownResult]]:
+    dialect = connection.dialect
     found: dict[int, dict[UUID, _KnownResult]] = {}
-    for session_pk, raw_id, run_location_pk, result_type in _find_results().rows(db, session_pks):
+    for session_pk, raw_id, run_location_pk, result_type in _find_results().rows(connection, session_pks):
         check_result_id = cast(UUID, _UUID.process_result_value(raw_id, dialect))
         found.setdefault(session_pk, {})[check_result_id] = _KnownResult(check_result_id, run_location_pk, result_type)
     return found
@@ -130,8 +181,17 @@ def _find_results() -> BulkSelect:
     return BulkSelect(results.session_pk, (results.check_result_id, results.run_location_pk, results.result_type))
 
 
-def _known_result(result: ResultSnapshot, locations: Mapping[str, int]) -> _KnownResult:
-    return _KnownResult(result.check_result_id, locations[result.run_location], result.result_type)
+def _attempts(
+    stored: Mapping[UUID, _KnownResult], results: Sequence[ResultSnapshot], locations: Mapping[str, int]
+) -> dict[UUID, int]:
+    """The attempts of each FINAL; empty where none can have any, as for most: nothing is stored and nobody retried."""
+    if not stored and "ATTEMPT" not in [result.result_type for result in results]:
+        return {}
+    shown = {
+        one.check_result_id: _KnownResult(one.check_result_id, locations[one.run_location], one.result_type)
+        for one in results
+    }
+    return attempts_of_finals({**stored, **shown}.values())
 
 
 def attempts_of_finals(results: Iterable[_KnownResult]) -> dict[UUID, int]:
@@ -148,49 +208,18 @@ def attempts_of_finals(results: Iterable[_KnownResult]) -> dict[UUID, int]:
     return {final.check_result_id: tries[final.run_location_pk] for final in finals}
 
 
-def _result_row(
-    entry: PlacedResults, result: ResultSnapshot, locations: Mapping[str, int], attempts: Mapping[UUID, int]
-) -> dict[str, Any]:
-    return {
-        "check_result_id": result.check_result_id,
-        "session_pk": entry.session_pk,
-        "run_location_pk": locations[result.run_location],
-        "result_type": result.result_type,
-        "has_errors": result.has_errors,
-        "has_failures": result.has_failures,
-        "is_degraded": result.is_degraded,
-        "aborted": result.aborted,
-        "is_cancelled": result.is_cancelled,
-        "outcome": result_outcome(
-            session_status=entry.status,
-            has_errors=result.has_errors,
-            has_failures=result.has_failures,
-            is_degraded=result.is_degraded,
-            aborted=result.aborted,
-            is_cancelled=result.is_cancelled,
-        ),
-        "attempts": attempts.get(result.check_result_id, 0),
-        "response_time_ms": result.response_time_ms,
-        "started_at": result.started_at,
-        "stopped_at": result.stopped_at,
-    }
-
-
-def _upsert_results(db: Session, fresh: list[dict[str, Any]], gaps: list[dict[str, Any]], *, are_new: bool) -> int:
-    """Insert or merge the fresh rows, insert the gaps; how many were written: an id of another session's is not."""
-    merge, fill = _inserts(db.get_bind().dialect.name)
-    return merge.run(db, fresh, are_new=are_new) + fill.run(db, gaps)
+@lru_cache(maxsize=1024)
+def _outcome(status: str, *flags: bool | None) -> str:
+    """As plain text, of a session's status and its result's `_FLAGS`; there are few cases, and many results."""
+    return result_outcome(session_status=status, **dict(zip(_FLAGS, flags, strict=True))).value
 
 
 @cache
-def _inserts(dialect: str) -> tuple[BulkInsert, BulkInsert]:
+def _merges(dialect: str) -> tuple[BulkMerge, BulkMerge]:
     """One that merges into what is there, and one that leaves it alone."""
     table = table_of(CheckResult)
     insert = upserting_for(dialect, table)
-    kept_when_absent = (
-        *("result_type", "has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled"),
-        *("response_time_ms", "started_at", "stopped_at"),
-    )
+    kept_when_absent = ("result_type", *_FLAGS, "response_time_ms", "started_at", "stopped_at")
     changes: dict[str, Any] = {name: _coalesced(table, insert.excluded, name) for name in kept_when_absent}
     changes |= {"outcome": insert.excluded.outcome, "attempts": insert.excluded.attempts}
     merge = insert.on_conflict_do_update(
@@ -200,7 +229,7 @@ def _inserts(dialect: str) -> tuple[BulkInsert, BulkInsert]:
     )
     columns = frozenset({"check_result_id", "session_pk", "run_location_pk", *changes})
     fill = insert.on_conflict_do_nothing()
-    return BulkInsert(merge, columns, "check_result_id"), BulkInsert(fill, columns, "check_result_id")
+    return BulkMerge(merge, columns, "check_result_id"), BulkMerge(fill, columns, "check_result_id")
 
 
 def _coalesced(table: Table, excluded: Any, column: str) -> ColumnElement[Any]:

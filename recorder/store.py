@@ -18,15 +18,17 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, case, false, func, literal_column, or_
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from recorder.bulk import BulkInsert, BulkSelect
-from recorder.dimensions import check_keys, location_keys, location_set_keys, table_of, upserting, upserting_for
-from recorder.models import CheckSession, ContractSurprise, Payload
+from recorder.bulk import BulkMerge, BulkSelect, Columns, insert_new, new_keys
+from recorder.dimensions import check_keys, location_keys, location_set_keys, table_of, upserting_for
+from recorder.models import CheckSession, Payload
 from recorder.outcomes import session_outcome
+from recorder.payload_store import add_payloads, count_surprises, keep_payloads, kept_already
 from recorder.payloads import Malformed, SessionSnapshot
-from recorder.result_store import PlacedResults, mark_partial, record_results
+from recorder.result_store import PlacedResults, add_results, mark_partial, record_results
 
 TAKEN_ID: Final = "checkResultId of another session"
 """The surprise that stands for each result left out because its id belongs to a session that was there first."""
@@ -79,6 +81,14 @@ class Written:
         return Written(self.sessions + other.sessions, self.results + other.results, self.closed + other.closed)
 
 
+class _Keys(NamedTuple):
+    """The keys of what a batch of sessions points at: checks by the numbers behind their ids, locations, their sets."""
+
+    checks: dict[int, int]
+    locations: dict[str, int]
+    sets: dict[tuple[str, ...], int]
+
+
 class _Placed(NamedTuple):
     """One answer with the key and the state of its session's row after the upsert."""
 
@@ -115,48 +125,74 @@ def record_malformed(
         db.execute(table_of(Payload).insert(), rows)
 
 
-def _without_repeats(recordings: Sequence[Recording]) -> list[list[Recording]]:
+def _without_repeats(recordings: Sequence[Recording]) -> list[Sequence[Recording]]:
     """Split so that no batch holds a session twice; the order of answers about one session is kept."""
+    numbers = [recording.snapshot.check_session_id.int for recording in recordings]
+    if len(set(numbers)) == len(numbers):
+        return [recordings] if recordings else []
     batches: list[list[Recording]] = []
-    turns: Counter[UUID] = Counter()
-    for recording in recordings:
-        turn = turns[recording.snapshot.check_session_id]
-        turns[recording.snapshot.check_session_id] += 1
+    turns = Counter[int]()
+    for recording, number in zip(recordings, numbers, strict=True):
+        turn = turns[number]
+        turns[number] += 1
         if turn == len(batches):
             batches.append([])
         batches[turn].append(recording)
-    return batches
+    return [*batches]
 
 
 def _record_batch(db: Session, batch: Sequence[Recording], now: datetime) -> Written:
+    connection = db.connection()
     snapshots = [recording.snapshot for recording in batch]
-    checks = check_keys(db, snapshots)
-    locations = location_keys(db, _location_names(snapshots))
-    sets = location_set_keys(db, {snapshot.run_locations for snapshot in snapshots}, locations)
-    before = _stored_sessions(db, snapshots)
-    insert = _session_insert(db.get_bind().dialect.name, sets.get(()))
-    insert.run(db, [_session_row(r, checks, sets, now) for r in batch], are_new=not before)
-    after = _stored_sessions(db, snapshots)
+    locations = location_keys(connection, _location_names(snapshots))
+    sets = location_set_keys(connection, {snapshot.run_locations for snapshot in snapshots}, locations)
+    keys = _Keys({one.int: pk for one, pk in check_keys(connection, snapshots).items()}, locations, sets)
+    before = _stored_sessions(connection, snapshots)
+    if before:
+        return _merge_batch(db, batch, keys, before, now)
+    if connection.dialect.name == "sqlite":  # nobody else writes until this transaction is over
+        return _add_batch(db, batch, keys, now)
+    try:
+        with connection.begin_nested():
+            return _add_batch(db, batch, keys, now)
+    except IntegrityError:  # another daemon has just written one of them, or an id of a result comes twice
+        return _merge_batch(db, batch, keys, _stored_sessions(connection, snapshots), now)
+
+
+def _add_batch(db: Session, batch: Sequence[Recording], keys: _Keys, now: datetime) -> Written:
+    """Write sessions of which nothing is stored. Raises IntegrityError when something is after all."""
+    connection, table = db.connection(), table_of(CheckSession)
+    pks = new_keys(connection, table, len(batch))
+    partial = [recording.closes and recording.snapshot.lacks_finals for recording in batch]
+    columns = {"pk": pks, **_session_columns(batch, keys, now), "is_partial": partial}
+    insert_new(connection, table, columns, order_by="check_session_id")
+    answers = {pk: recording.snapshot for pk, recording in zip(pks, batch, strict=True)}
+    placed = [PlacedResults(pk, snapshot.status, snapshot.results) for pk, snapshot in answers.items()]
+    results, elsewhere = add_results(connection, placed, keys.locations)
+    mark_partial(db, list(elsewhere))
+    odd = [what for one in answers.values() for what in one.surprises]
+    count_surprises(connection, [*odd, *[TAKEN_ID] * elsewhere.total()], now=now)
+    add_payloads(connection, answers, now=now)
+    return Written(sessions=len(batch), results=results, closed=sum(recording.closes for recording in batch))
+
+
+def _merge_batch(
+    db: Session, batch: Sequence[Recording], keys: _Keys, before: Mapping[UUID, "_Stored"], now: datetime
+) -> Written:
+    """Write sessions of which some may be stored, each field by the rules above."""
+    connection = db.connection()
+    snapshots = [recording.snapshot for recording in batch]
+    _session_merge(connection.dialect.name, keys.sets.get(())).run(connection, _session_columns(batch, keys, now))
+    after = _stored_sessions(connection, snapshots)
     placed = [_placed(snapshot, after) for snapshot in snapshots]
-    nobody_else_writes = db.get_bind().dialect.name == "sqlite"
-    added, elsewhere = record_results(
-        db,
-        [
-            PlacedResults(
-                one.session_pk,
-                one.status,
-                one.is_stale,
-                one.snapshot.results,
-                is_new=nobody_else_writes and one.snapshot.check_session_id not in before,
-            )
-            for one in placed
-        ],
-        locations,
-    )
-    mark_partial(db, [one.session_pk for one in placed if one.is_partial or one.snapshot.missing_locations])
-    odd = [(one, one.snapshot.surprises + (TAKEN_ID,) * elsewhere[one.session_pk]) for one in placed]
-    _count_surprises(db, _not_kept_yet(db, odd), now)
-    _upsert_payloads(db, placed, now, are_new=not before)
+    results = [PlacedResults(one.session_pk, one.status, one.snapshot.results, one.is_stale) for one in placed]
+    added, elsewhere = record_results(db, results, keys.locations)
+    mark_partial(db, [one.session_pk for one in placed if one.is_partial or one.snapshot.lacks_finals])
+    answers = {one.session_pk: one.snapshot for one in placed if not one.is_stale}
+    odd = {pk: one.surprises + (TAKEN_ID,) * elsewhere[pk] for pk, one in answers.items()}
+    known = kept_already(connection, {pk: answers[pk] for pk, surprises in odd.items() if surprises})
+    count_surprises(connection, [what for pk in odd.keys() - known for what in odd[pk]], now=now)
+    keep_payloads(connection, answers, now=now)
     closed = sum(after[key].is_final and not (key in before and before[key].is_final) for key in after)
     return Written(sessions=len(after) - len(before), results=added, closed=closed)
 
@@ -176,8 +212,8 @@ class _Stored(NamedTuple):
     is_partial: bool
 
 
-def _stored_sessions(db: Session, snapshots: Iterable[SessionSnapshot]) -> dict[UUID, _Stored]:
-    found = _find_sessions().by_key(db, {snapshot.check_session_id for snapshot in snapshots})
+def _stored_sessions(connection: Connection, snapshots: Iterable[SessionSnapshot]) -> dict[UUID, _Stored]:
+    found = _find_sessions().by_key(connection, [snapshot.check_session_id for snapshot in snapshots])
     return {check_session_id: _Stored(*row) for check_session_id, row in found.items()}
 
 
@@ -190,37 +226,35 @@ def _find_sessions() -> BulkSelect:
     )
 
 
-def _session_row(
-    recording: Recording, checks: Mapping[UUID, int], sets: Mapping[tuple[str, ...], int], now: datetime
-) -> dict[str, Any]:
-    snapshot = recording.snapshot
+def _session_columns(batch: Sequence[Recording], keys: _Keys, now: datetime) -> Columns:
+    seen = [recording.snapshot for recording in batch]
     return {
-        "check_session_id": snapshot.check_session_id,
-        "check_pk": checks[snapshot.check_id],
-        "fire_pk": recording.fire_pk,
-        "origin": recording.origin,
-        "status": snapshot.status,
-        "outcome": session_outcome(snapshot.status),
-        "started_at": snapshot.started_at,
-        "stopped_at": snapshot.stopped_at,
-        "time_elapsed_ms": snapshot.time_elapsed_ms,
-        "run_source": snapshot.run_source,
-        "location_set_pk": sets[snapshot.run_locations],
-        "has_attempts": any(result.result_type == "ATTEMPT" for result in snapshot.results),
-        "excluded": False,
-        "recorded_at": now,
-        "settling_since": now if snapshot.is_final and not recording.closes else None,
-        "final_at": now if recording.closes else None,
-        "missing_since": None,
-        "next_poll_at": None if recording.closes else recording.next_poll_at,
-        "expected_at": None if recording.closes else recording.expected_at or recording.next_poll_at,
-        "deadline_at": recording.deadline_at,
-        "cancel_on_timeout": recording.cancel_on_timeout,
+        "check_session_id": [one.check_session_id for one in seen],
+        "check_pk": [keys.checks[one.check_id.int] for one in seen],
+        "fire_pk": [recording.fire_pk for recording in batch],
+        "origin": [recording.origin for recording in batch],
+        "status": [one.status for one in seen],
+        "outcome": [(outcome := session_outcome(one.status)) and outcome.value for one in seen],  # plain text
+        "started_at": [one.started_at for one in seen],
+        "stopped_at": [one.stopped_at for one in seen],
+        "time_elapsed_ms": [one.time_elapsed_ms for one in seen],
+        "run_source": [one.run_source for one in seen],
+        "location_set_pk": [keys.sets[one.run_locations] for one in seen],
+        "has_attempts": ["ATTEMPT" in [result.result_type for result in one.results] for one in seen],
+        "excluded": [False] * len(batch),
+        "recorded_at": [now] * len(batch),
+        "settling_since": [now if r.snapshot.is_final and not r.closes else None for r in batch],
+        "final_at": [now if recording.closes else None for recording in batch],
+        "missing_since": [None] * len(batch),
+        "next_poll_at": [None if r.closes else r.next_poll_at for r in batch],
+        "expected_at": [None if r.closes else r.expected_at or r.next_poll_at for r in batch],
+        "deadline_at": [recording.deadline_at for recording in batch],
+        "cancel_on_timeout": [recording.cancel_on_timeout for recording in batch],
     }
 
 
 @cache
-def _session_insert(dialect: str, no_locations: int | None) -> BulkInsert:
+def _session_merge(dialect: str, no_locations: int | None) -> BulkMerge:
     """Insert or merge; `no_locations` is the key of the empty set, which never replaces a known one."""
     table = table_of(CheckSession)
     insert = upserting_for(dialect, table)
@@ -253,65 +287,10 @@ def _session_insert(dialect: str, no_locations: int | None) -> BulkInsert:
     }
     statement = insert.on_conflict_do_update(index_elements=[old.check_session_id], set_=changes)
     set_once = ("check_session_id", "check_pk", "origin", "excluded", "recorded_at", "cancel_on_timeout")
-    return BulkInsert(statement, frozenset((*set_once, *changes)), "check_session_id")
+    return BulkMerge(statement, frozenset((*set_once, *changes)), "check_session_id")
 
 
 def _placed(snapshot: SessionSnapshot, rows: Mapping[UUID, _Stored]) -> _Placed:
     row = rows[snapshot.check_session_id]
     stale = row.outcome is not None and not snapshot.is_final
     return _Placed(snapshot, row.pk, row.status, stale, row.is_partial)
-
-
-def _upsert_payloads(db: Session, placed: Sequence[_Placed], now: datetime, *, are_new: bool) -> None:
-    """Keep the newest raw answer of each session; a stale one never replaces a final one."""
-    rows = [
-        {
-            "kind": "session",
-            "session_pk": entry.session_pk,
-            "received_at": now,
-            "body": zlib.compress(entry.snapshot.raw),
-        }
-        for entry in placed
-        if not entry.is_stale
-    ]
-    _payload_insert(db.get_bind().dialect.name).run(db, rows, are_new=are_new)
-
-
-@cache
-def _payload_insert(dialect: str) -> BulkInsert:
-    table = table_of(Payload)
-    insert = upserting_for(dialect, table)
-    statement = insert.on_conflict_do_update(
-        index_elements=[table.c.session_pk],
-        set_={"received_at": insert.excluded.received_at, "body": insert.excluded.body},
-        where=table.c.body != insert.excluded.body,
-    )
-    return BulkInsert(statement, frozenset({"kind", "session_pk", "received_at", "body"}), "session_pk")
-
-
-def _not_kept_yet(db: Session, odd: Iterable[tuple[_Placed, tuple[str, ...]]]) -> list[str]:
-    """The surprises of answers that are new: one that is kept already, or comes too late, was counted in its time."""
-    surprising = {one.session_pk: (one, surprises) for one, surprises in odd if surprises and not one.is_stale}
-    if not surprising:
-        return []
-    payloads = table_of(Payload)
-    kept = select(payloads.c.session_pk, payloads.c.body).where(payloads.c.session_pk.in_(surprising))
-    for session_pk, body in db.execute(kept):
-        if zlib.decompress(body) == surprising[session_pk][0].snapshot.raw:
-            del surprising[session_pk]
-    return [what for _, surprises in surprising.values() for what in surprises]
-
-
-def _count_surprises(db: Session, surprises: Iterable[str], now: datetime) -> None:
-    counted = Counter(what[:400] for what in surprises)
-    if not counted:
-        return
-    table = table_of(ContractSurprise)
-    insert = upserting(db, table)
-    db.execute(
-        insert.on_conflict_do_update(
-            index_elements=[table.c.what],
-            set_={"times": table.c.times + insert.excluded.times, "last_seen_at": insert.excluded.last_seen_at},
-        ),
-        [{"what": what, "times": counted[what], "first_seen_at": now, "last_seen_at": now} for what in sorted(counted)],
-    )

@@ -1,5 +1,6 @@
 """Many rows at once are written as one by one, on both databases and on both sides of where COPY begins."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -7,14 +8,15 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from recorder.bulk import COPY_FROM, BulkInsert, among
-from recorder.db import transact
-from recorder.dimensions import table_of, upserting_for
+from recorder.bulk import COPY_FROM, among
+from recorder.db import open_engine, transact, upgrade
+from recorder.dimensions import table_of
 from recorder.errors import DatabaseError
-from recorder.models import CheckSession, LocationSet, RunLocation
-from recorder.store import TAKEN_ID
+from recorder.models import CheckSession, RunLocation
+from recorder.store import TAKEN_ID, Recording, record_sessions
 from recorder.writing import is_refused_row
-from tests.factories import NOW, dump, record, result, rows, running, session
+from tests.factories import NOW, dump, record, result, rows, running, session, snapshot, some_id
+from tests.processes import wait_until
 
 
 def many(count: int, **changes: Any) -> list[dict[str, Any]]:
@@ -93,17 +95,27 @@ def test_many_ids_are_found_among_all(engine: Engine) -> None:
     assert transact(engine, find) == (3, ["us-east-1"])
 
 
-def test_what_was_taken_for_new_and_is_not_is_merged(engine: Engine) -> None:
-    """Another daemon may have written the same sessions since they were looked for."""
-    sets = [{"digest": f"{number:032}", "run_locations": "[]"} for number in range(2 * COPY_FROM)]
-    table = table_of(LocationSet)
-    transact(engine, lambda db: [db.execute(table.insert().values(one)) for one in sets[:3]])
-    insert = upserting_for(engine.dialect.name, table).on_conflict_do_nothing()
-    bulk = BulkInsert(insert, frozenset({"digest", "run_locations"}), "digest")
+def test_sessions_that_another_daemon_wrote_meanwhile_are_merged(new_postgresql: str) -> None:
+    """The slower one finds none of them, waits for the faster one's commit, and merges what it took for new."""
+    engine = open_engine(new_postgresql)
+    upgrade(engine)
+    record(engine, session("before"))
+    found_first = many(COPY_FROM, status="FAILED", checkId=some_id("no row that both would wait for"))
+    with ThreadPoolExecutor(1) as pool, Session(engine) as faster:
+        record_sessions(faster, [Recording(snapshot(one), "import", closes=True) for one in found_first], now=NOW)
+        slower = pool.submit(record, engine, *reversed(many(2 * COPY_FROM)))
+        wait_until(lambda: rows(engine, "SELECT 1 FROM pg_locks WHERE NOT granted") != [], "a writer that waits")
+        faster.commit()
 
-    transact(engine, lambda db: bulk.run(db, sets, are_new=True))
+        written = slower.result()
 
-    assert rows(engine, "SELECT COUNT(*), COUNT(DISTINCT digest) FROM location_sets") == [(2 * COPY_FROM,) * 2]
+    assert (written.sessions, written.results) == (COPY_FROM, 2 * COPY_FROM)
+    assert rows(engine, "SELECT status, COUNT(*) FROM check_sessions GROUP BY status") == [
+        ("PASSED", 2 * COPY_FROM + 1)
+    ]
+    assert rows(engine, "SELECT COUNT(*) FROM check_results") == [(2 * (2 * COPY_FROM + 1),)]
+    assert rows(engine, "SELECT COUNT(*) FROM payloads") == [(2 * COPY_FROM + 1,)]
+    engine.dispose()
 
 
 def test_two_new_sessions_that_name_one_result_id_share_no_result(engine: Engine) -> None:

@@ -18,8 +18,8 @@ LAYERS = {
     "decisions": "trigger_outcomes enrolling claiming materialising gaps following evidence",
     "network": "checkly deadlines answers access targets check_results notifying",
     "database": (
-        "setback open_sessions learning roster ambiguous store result_store schedule_store ledger exclusions "
-        "deliveries dimensions bulk"
+        "setback open_sessions learning roster ambiguous store result_store payload_store schedule_store ledger "
+        "exclusions deliveries dimensions bulk"
     ),
     "files": "spool lock",
     "pace": "circuit budget pacing clocks",
