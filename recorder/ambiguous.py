@@ -1,19 +1,18 @@
 """Reads and writes about fires whose outcome nobody knows. Takes a `Session`, never commits."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, exists, or_, select, update
+from sqlalchemy import CursorResult, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from recorder.ledger import Reason
-from recorder.models import Check, CheckResult, CheckSession, Fire, LocationSet, Payload, RunLocation, Schedule
-
-RECONCILED = "reconciled"
+from recorder.models import Check, CheckResult, CheckSession, Fire, LocationSet, RunLocation, Schedule
+from recorder.outcomes import RECONCILED, STAND_INS
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +114,19 @@ def _awaited(db: Session, session_pk: int, locations: Sequence[str]) -> frozense
 
 
 def known_results(db: Session, ids: Sequence[UUID], *, fire_pk: int) -> set[UUID]:
-    """Which of these results are accounted for: by a recorded session, or as evidence of another fire than this."""
+    """Which of these results are accounted for: by a recorded session, or as evidence of another fire than this.
+
+    One that was only backfilled may be evidence.
+    """
     query = (
         select(CheckResult.check_result_id)
         .join(CheckSession, CheckSession.pk == CheckResult.session_pk)
         .where(
             CheckResult.check_result_id.in_(ids),
-            or_(CheckSession.origin != RECONCILED, CheckSession.fire_pk != fire_pk),
+            or_(
+                CheckSession.status.not_in(STAND_INS),
+                and_(CheckSession.status == RECONCILED, CheckSession.fire_pk != fire_pk),
+            ),
         )
     )
     return set(db.scalars(query))
@@ -143,25 +148,6 @@ def resolve(db: Session, fire_pk: int, *, ran: bool, who: str, now: datetime) ->
     return cast("CursorResult[Any]", result).rowcount > 0
 
 
-def drop_evidence(db: Session, result_ids: Collection[UUID]) -> None:
-    """Make room for the real session of results that were so far known through a reconciliation alone."""
-    stand_ins = set(
-        db.scalars(
-            select(CheckSession.pk)
-            .join(CheckResult, CheckResult.session_pk == CheckSession.pk)
-            .where(CheckResult.check_result_id.in_(list(result_ids)), CheckSession.origin == RECONCILED)
-        )
-    )
-    if not stand_ins:
-        return
-    mine = CheckResult.check_result_id.in_(list(result_ids)) & CheckResult.session_pk.in_(stand_ins)
-    db.execute(delete(CheckResult).where(mine))
-    kept = set(db.scalars(select(CheckResult.session_pk).where(CheckResult.session_pk.in_(stand_ins))))
-    empty = stand_ins - kept
-    db.execute(delete(Payload).where(Payload.session_pk.in_(empty)))
-    db.execute(delete(CheckSession).where(CheckSession.pk.in_(empty)))
-
-
 def _known_checks(db: Session, fire: Fire) -> list[KnownCheck]:
     """The checks named by id, and those that the same request started when it was last answered."""
     body = json.loads(fire.request_body or "{}")
@@ -175,15 +161,16 @@ def _known_checks(db: Session, fire: Fire) -> list[KnownCheck]:
             .distinct()
         )
     )
-    return [_known_check(db, check_id) for check_id in sorted(named | started)]
+    return [load_known_check(db, check_id) for check_id in sorted(named | started)]
 
 
-def _known_check(db: Session, check_id: UUID) -> KnownCheck:
+def load_known_check(db: Session, check_id: UUID) -> KnownCheck:
+    """What is known of a check: its type, and where its last recorded session should run."""
     last = db.execute(
         select(Check.check_type, LocationSet.run_locations)
         .join(CheckSession, CheckSession.check_pk == Check.pk)
         .join(LocationSet, LocationSet.pk == CheckSession.location_set_pk)
-        .where(Check.check_id == check_id, CheckSession.origin != RECONCILED)
+        .where(Check.check_id == check_id, CheckSession.status.not_in(STAND_INS))
         .order_by(CheckSession.started_at.desc())
         .limit(1)
     ).one_or_none()

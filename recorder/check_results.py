@@ -23,7 +23,7 @@ from recorder.json_fields import (
     read_word,
     storable_key,
 )
-from recorder.payloads import RESULT_TYPES, SURPRISE_LIMIT, Malformed
+from recorder.payloads import NAME_LIMIT, RESULT_TYPES, SURPRISE_LIMIT, Malformed
 
 _FIELDS: Final = frozenset(
     (
@@ -33,6 +33,7 @@ _FIELDS: Final = frozenset(
         "attempts resultType sequenceId traceId errorGroupIds"
     ).split()
 )
+_MOST: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ class CheckResultEntry:
     started_at: datetime | None
     stopped_at: datetime | None
     sequence_id: UUID | None
+    check_run_id: str | None
+    name: str | None
+    """The check's name."""
     raw: bytes
     surprises: tuple[str, ...]
 
@@ -105,6 +109,15 @@ def parse_check_result(entry: object) -> CheckResultEntry:
         started_at=read_time(entry.get("startedAt"), "startedAt", odd),
         stopped_at=read_time(entry.get("stoppedAt"), "stoppedAt", odd),
         sequence_id=read_uuid(entry, "sequenceId") if entry.get("sequenceId") is not None else None,
+        check_run_id=_run_id(entry.get("checkRunId"), odd),
+        name=read_text(entry.get("name"), NAME_LIMIT, "check_result.name", odd),
         raw=compact_json(entry),
         surprises=tuple(dict.fromkeys(odd))[:SURPRISE_LIMIT],
     )
+
+
+def _run_id(value: object, odd: list[str]) -> str | None:
+    """A number in Checkly's examples; as text it may become anything else. 0 and nothing name no run."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if 0 < value < _MOST else None
+    return read_text(value, WORD_LIMIT, "checkRunId", odd) or None

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from recorder import cli_demo, cli_exclude, cli_history, cli_ledger, cli_report, cli_sessions
+from recorder import cli_backfill, cli_demo, cli_exclude, cli_history, cli_ledger, cli_report, cli_sessions
 from recorder.cli_common import AsJson, ConfigFile, Context
 from recorder.errors import ConfigError, RecorderError, UsageError
 
@@ -39,6 +39,7 @@ cli_demo.add_to(app)
 cli_sessions.add_to(app)
 cli_ledger.add_to(app)
 cli_history.add_to(app)
+cli_backfill.add_to(app)
 cli_report.add_to(app)
 cli_exclude.add_to(app)
 

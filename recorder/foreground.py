@@ -7,10 +7,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from recorder import safekeeping
-from recorder.ambiguous import drop_evidence
 from recorder.db import transact
 from recorder.errors import ChecklyError
 from recorder.lock import lock_path, only_daemon
@@ -130,9 +127,4 @@ def _record_one(parts: Parts, snapshot: SessionSnapshot, timeout: timedelta) -> 
         next_poll_at=None if closes else now,
         deadline_at=now + timeout,
     )
-
-    def write(db: Session) -> None:
-        drop_evidence(db, [result.check_result_id for result in snapshot.results])
-        record_sessions(db, [recording], now=now)
-
-    transact(parts.engine, write)
+    transact(parts.engine, lambda db: record_sessions(db, [recording], now=now))

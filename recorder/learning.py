@@ -83,7 +83,7 @@ def _recent_durations(checks: Table, sets: Table) -> ScalarSelect[str]:
     runs = table_of(CheckSession)
     newest = (
         select(runs.c.started_at, runs.c.location_set_pk, runs.c.outcome, runs.c.time_elapsed_ms)
-        .where(runs.c.check_pk == checks.c.pk)
+        .where(runs.c.check_pk == checks.c.pk, runs.c.time_elapsed_ms.is_not(None))
         .correlate(checks)
         .order_by(runs.c.started_at.desc())
         .limit(SEARCHED_RUNS)
@@ -93,7 +93,6 @@ def _recent_durations(checks: Table, sets: Table) -> ScalarSelect[str]:
         select(newest.c.time_elapsed_ms)
         .where(
             newest.c.location_set_pk == sets.c.pk,
-            newest.c.time_elapsed_ms.is_not(None),
             newest.c.outcome != Outcome.VOID,
         )
         .correlate(sets)

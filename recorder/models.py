@@ -240,7 +240,7 @@ class Payload(Base):
     __tablename__ = "payloads"
 
     pk: Mapped[int] = _key()
-    kind: Mapped[str]  # session | trigger | malformed
+    kind: Mapped[str]  # session | trigger | malformed | check_result
     session_pk: Mapped[int | None] = mapped_column(Key, ForeignKey("check_sessions.pk"), unique=True)
     fire_pk: Mapped[int | None] = mapped_column(Key, ForeignKey("fires.pk"), index=True)
     received_at: Mapped[datetime]

@@ -6,6 +6,11 @@ from typing import Final
 RUNNING_STATUSES: Final = frozenset({"STARTED", "PROGRESS", "PROGRESS_FAILED", "PROGRESS_DEGRADED"})
 FINAL_STATUSES: Final = frozenset({"PASSED", "FAILED", "DEGRADED", "TIMED_OUT", "CANCELLED"})
 
+RECONCILED: Final = "RECONCILED"
+BACKFILLED: Final = "BACKFILLED"
+STAND_INS: Final = frozenset({RECONCILED, BACKFILLED})
+"""The statuses of sessions that were put together from results: Checkly never told us theirs."""
+
 
 class Outcome(StrEnum):
     """What a finished session or a FINAL result counts as."""

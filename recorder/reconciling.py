@@ -4,8 +4,6 @@ Nothing here sends a trigger. What is found is stored with the origin `reconcile
 ambiguous, with the evidence beside it, until somebody resolves it.
 """
 
-import json
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,12 +20,13 @@ from recorder.clock import Clock, utc_now
 from recorder.db import transact
 from recorder.errors import ChecklyError, UsageError
 from recorder.evidence import WINDOW_AFTER, Evidence, is_in_window, judge_check, may_be_another_s, results_of
-from recorder.payloads import ResultSnapshot, SessionSnapshot
+from recorder.outcomes import BACKFILLED, RECONCILED
+from recorder.result_pages import fetch_pages
+from recorder.stand_in_store import drop_stand_ins
+from recorder.stand_ins import session_from
 from recorder.store import Recording, record_sessions
 from recorder.wiring import Parts
 
-RECONCILED: Final = "RECONCILED"
-"""The status of a session that was put together from results: Checkly never told us one."""
 _ORDER: Final = (Evidence.NONE, Evidence.WEAK, Evidence.STRONG)
 
 
@@ -77,8 +76,6 @@ def _reconcile_one(parts: Parts, fire: AmbiguousFire) -> Finding:
         try:
             fetched.append((check, _fetch(parts, fire, check)))
         except ChecklyError as error:
-            parts.budget.heed(error)
-            parts.results_budget.heed(error)
             notes.append(str(error))
     weighed = transact(parts.engine, lambda db: _weigh_and_write(db, fire, fetched, now))
     if any(one.may_be_followed for one in weighed):
@@ -99,6 +96,7 @@ def _weigh_and_write(
     for check, entries in fetched:
         mine, one = _weigh(db, fire, check, entries, [rival for rival in rivals if rival.may_run(check.check_id)])
         if mine:
+            drop_stand_ins(db, [one.check_result_id for one in mine], statuses={BACKFILLED})
             record_sessions(db, [_recording(fire, check, mine)], now=now)
         weighed.append(one)
     best = max((one.evidence for one in weighed), key=_ORDER.index, default=Evidence.NONE)
@@ -125,23 +123,9 @@ def _weigh(
 def _fetch(parts: Parts, fire: AmbiguousFire, check: KnownCheck) -> list[CheckResultEntry]:
     """The check's results for half an hour on both sides: the window, and enough before it to hear a rhythm."""
     start, end = fire.intent_at - WINDOW_AFTER, fire.intent_at + WINDOW_AFTER
-    entries: list[CheckResultEntry] = []
-    cursor: str | None = None
-    seen: set[str | None] = set()
     with parts.new_client() as client:
-        while cursor not in seen and _may_ask(parts):
-            seen.add(cursor)
-            page = client.fetch_check_result_page(check.check_id, start=start, end=end, cursor=cursor)
-            entries += page.entries
-            cursor = page.next_id
-            if cursor is None:
-                break
-    return entries
-
-
-def _may_ask(parts: Parts) -> bool:
-    """Wait for a turn in both budgets; False when the process stops."""
-    return parts.results_budget.take_for_read(parts.stop) and parts.budget.take_for_read(parts.stop)
+        pages = fetch_pages(parts, client, check.check_id, start=start, end=end)
+        return [entry for page in pages for entry in page.entries]
 
 
 def _starts(entries: Iterable[CheckResultEntry], unknown: Sequence[CheckResultEntry]) -> dict[str, list[datetime]]:
@@ -155,39 +139,11 @@ def _starts(entries: Iterable[CheckResultEntry], unknown: Sequence[CheckResultEn
 
 def _recording(fire: AmbiguousFire, check: KnownCheck, entries: Sequence[CheckResultEntry]) -> Recording:
     """A stand-in session that holds the results found; its id is made from the fire and the check, so it is stable."""
-    starts = [one.started_at for one in entries if one.started_at is not None]
-    stops = [one.stopped_at for one in entries if one.stopped_at is not None]
-    snapshot = SessionSnapshot(
+    snapshot = session_from(
+        entries,
         check_session_id=uuid5(NAMESPACE_OID, f"fire {fire.pk} check {check.check_id}"),
-        check_id=check.check_id,
         check_type=check.check_type,
-        name=None,
         status=RECONCILED,
-        started_at=min(starts, default=fire.intent_at),
-        stopped_at=max(stops, default=None),
-        time_elapsed_ms=None,
-        run_locations=tuple(sorted({one.run_location for one in entries})),
-        run_source=None,
-        link=None,
-        results=tuple(_result(one) for one in entries),
-        deflated=zlib.compress(json.dumps([json.loads(one.raw) for one in entries if one.raw]).encode()),
-        surprises=(),
-        malformed_results=0,
+        started_at=fire.intent_at,
     )
     return Recording(snapshot, "reconciled", closes=True, fire_pk=fire.pk)
-
-
-def _result(entry: CheckResultEntry) -> ResultSnapshot:
-    return ResultSnapshot(
-        check_result_id=entry.check_result_id,
-        run_location=entry.run_location,
-        result_type=entry.result_type,
-        has_errors=entry.has_errors,
-        has_failures=entry.has_failures,
-        is_degraded=entry.is_degraded,
-        aborted=None,
-        is_cancelled=entry.is_cancelled,
-        response_time_ms=entry.response_time_ms,
-        started_at=entry.started_at,
-        stopped_at=entry.stopped_at,
-    )

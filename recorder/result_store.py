@@ -15,8 +15,9 @@ from recorder.bulk import BulkMerge, BulkSelect, Columns, among, insert_new
 from recorder.columns import UuidKey
 from recorder.dimensions import table_of, upserting_for
 from recorder.models import CheckResult, CheckSession, LocationSetMember
-from recorder.outcomes import Outcome, result_outcome
+from recorder.outcomes import STAND_INS, Outcome, result_outcome
 from recorder.payloads import ResultSnapshot
+from recorder.stand_in_store import drop_stand_ins
 
 _UUID: Final = UuidKey()
 _FLAGS: Final = ("has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled")
@@ -75,14 +76,12 @@ class _KnownResult(NamedTuple):
     result_type: str | None
 
 
-def add_results(
-    connection: Connection, placed: Iterable[PlacedResults], locations: Mapping[str, int]
-) -> tuple[int, Counter[int]]:
+def add_results(db: Session, placed: Sequence[PlacedResults], locations: Mapping[str, int]) -> tuple[int, Counter[int]]:
     """Write the results of sessions that are new; the rest is as in `record_results`.
 
     Raises IntegrityError on PostgreSQL, where COPY cannot leave one out, when the id of a result is taken.
     """
-    rows = _Rows()
+    connection, rows = db.connection(), _Rows()
     for entry in placed:
         rows.add(entry, entry.results, _attempts({}, entry.results, locations))
     columns = rows.columns(locations)
@@ -90,7 +89,10 @@ def add_results(
         insert_new(connection, table_of(CheckResult), columns, order_by="check_result_id")
         return len(rows.results), Counter()
     _, fill = _merges("sqlite")
-    taken = Counter[int]() if fill.run(connection, columns) == len(rows.results) else _taken_ids(connection, rows)
+    written = fill.run(connection, columns)
+    if written < len(rows.results) and drop_stand_ins(db, _ids_of_real_sessions(placed)):
+        written += fill.run(connection, columns)
+    taken = Counter[int]() if written == len(rows.results) else _taken_ids(connection, rows)
     return len(rows.results) - taken.total(), taken
 
 
@@ -123,13 +125,25 @@ def record_results(
         else:
             fresh.add(entry, results, attempts)
         corrections += [{"id_": key, "n": n} for key, n in attempts.items() if key in stored and key not in named]
-    merge, fill = _merges(connection.dialect.name)
-    written = merge.run(connection, fresh.columns(locations)) + fill.run(connection, gaps.columns(locations))
+    written = _merge(connection, fresh, gaps, locations)
+    if written < len(fresh.results) + len(gaps.results) and drop_stand_ins(db, _ids_of_real_sessions(placed)):
+        written = _merge(connection, fresh, gaps, locations)
     _correct_stored(db, placed, corrections)
     taken = Counter[int]()
     if written < len(fresh.results) + len(gaps.results):
         taken = _taken_ids(connection, fresh) + _taken_ids(connection, gaps)
     return added - taken.total(), elsewhere + taken
+
+
+def _merge(connection: Connection, fresh: _Rows, gaps: _Rows, locations: Mapping[str, int]) -> int:
+    merge, fill = _merges(connection.dialect.name)
+    return merge.run(connection, fresh.columns(locations)) + fill.run(connection, gaps.columns(locations))
+
+
+def _ids_of_real_sessions(placed: Iterable[PlacedResults]) -> list[UUID]:
+    """Of sessions that Checkly told us of; a stand-in takes nothing from another one."""
+    real = (entry for entry in placed if entry.status not in STAND_INS)
+    return [result.check_result_id for entry in real for result in entry.results]
 
 
 def mark_partial(db: Session, session_pks: Sequence[int]) -> None:

@@ -5,6 +5,7 @@ The rules that keep the history whole, whatever arrives in whatever order and ho
 * results are keyed by `check_result_id`, sessions by `check_session_id`; nothing is ever inserted twice;
 * the newest final answer wins; the answer of a running session never undoes a final one, it only fills what is missing;
 * `final_at` is set once;
+* a session takes its results from a stand-in, which was put together from them while nobody knew the session;
 * whatever shows a session ends its row of 404s;
 * writing the same answer again changes no row at all.
 """
@@ -52,6 +53,8 @@ class Recording:
     cancel_on_timeout: bool = False
     expected_at: datetime | None = None
     """When the session is expected to end; the earliest is asked for first. None: at `next_poll_at`."""
+    excluded: bool = False
+    """Whether a session that is new stays out of the rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ def _add_batch(db: Session, batch: Sequence[Recording], keys: _Keys, now: dateti
     insert_new(connection, table, columns, order_by="check_session_id")
     answers = {pk: recording.snapshot for pk, recording in zip(pks, batch, strict=True)}
     placed = [PlacedResults(pk, snapshot.status, snapshot.results) for pk, snapshot in answers.items()]
-    results, elsewhere = add_results(connection, placed, keys.locations)
+    results, elsewhere = add_results(db, placed, keys.locations)
     mark_partial(db, list(elsewhere))
     odd = [what for one in answers.values() for what in one.surprises]
     count_surprises(connection, [*odd, *[TAKEN_ID] * elsewhere.total()], now=now)
@@ -241,7 +244,7 @@ def _session_columns(batch: Sequence[Recording], keys: _Keys, now: datetime) -> 
         "run_source": [one.run_source for one in seen],
         "location_set_pk": [keys.sets[one.run_locations] for one in seen],
         "has_attempts": ["ATTEMPT" in [result.result_type for result in one.results] for one in seen],
-        "excluded": [False] * len(batch),
+        "excluded": [recording.excluded for recording in batch],
         "recorded_at": [now] * len(batch),
         "settling_since": [now if r.snapshot.is_final and not r.closes else None for r in batch],
         "final_at": [now if recording.closes else None for recording in batch],

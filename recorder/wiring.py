@@ -95,13 +95,23 @@ class Parts:
         return {one.name: Definition(definition(one), one.paused) for one in self.settings.schedules}
 
 
-def build(settings: Settings, engine: Engine, *, now: Clock | None = None, monotonic: Monotonic = monotonic) -> Parts:
-    """The parts for these settings. Raises ConfigError when the key or the account is missing or unusable."""
+def build(
+    settings: Settings,
+    engine: Engine,
+    *,
+    now: Clock | None = None,
+    monotonic: Monotonic = monotonic,
+    share: float = 1.0,
+) -> Parts:
+    """The parts for these settings; `share` of the budgets, for a process that leaves the rest to a daemon.
+
+    Raises ConfigError when the key or the account is missing or unusable.
+    """
     if now is None:
         now = utc_now if engine.dialect.name == "sqlite" else DatabaseClock(engine, monotonic=monotonic)
     access = checkly_access(settings)
-    budget = RequestBudget(settings.checkly.requests_per_minute, monotonic=monotonic)
-    results_budget = RequestBudget(RESULTS_PER_MINUTE, monotonic=monotonic)
+    budget = RequestBudget(share * settings.checkly.requests_per_minute, monotonic=monotonic)
+    results_budget = RequestBudget(share * RESULTS_PER_MINUTE, monotonic=monotonic)
     return Parts(
         settings,
         engine,

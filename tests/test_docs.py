@@ -22,6 +22,7 @@ from recorder.errors import RecorderError
 from recorder.excluding import Span, add_exclusion
 from recorder.ledger import Reason
 from recorder.models import FIRE_STATES, Fire, Schedule
+from recorder.outcomes import BACKFILLED
 from recorder.settings import (
     ChecklySettings,
     DatabaseSettings,
@@ -31,7 +32,7 @@ from recorder.settings import (
     ThresholdSettings,
 )
 from reports import columns
-from tests import factories
+from tests import factories, past
 from tests.past import MONDAY, session
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,6 +105,7 @@ def recorded(engine: Engine) -> Engine:
     timed = [{**one, "results": [{**r, "responseTime": 120.5} for r in one["results"]]} for one in steady]
     factories.record(engine, *timed, split, recovered, failing)
     factories.open_session(engine)
+    past.record(engine, [{**session(27, dict.fromkeys(places, "fail")), "status": BACKFILLED}], origin="backfill")
     add_exclusion(engine, Span(MONDAY, MONDAY + timedelta(hours=1)), reason="maintenance", who="ann@desk")
     return engine
 

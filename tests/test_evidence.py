@@ -25,6 +25,8 @@ def entry(location: str, after_s: float, *, kind: str = "FINAL") -> CheckResultE
         started_at=started_at,
         stopped_at=None,
         sequence_id=None,
+        check_run_id=None,
+        name=None,
         raw=b"{}",
         surprises=(),
     )

@@ -11,15 +11,17 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = {
-    "verbs": "cli cli_demo cli_sessions cli_history cli_ledger cli_report cli_exclude cli_delivery cli_common",
-    "processes": "demo daemon foreground reconciling planning",
+    "verbs": (
+        "cli cli_demo cli_sessions cli_history cli_backfill cli_ledger cli_report cli_exclude cli_delivery cli_common"
+    ),
+    "processes": "demo daemon foreground reconciling backfilling result_pages planning",
     "wiring": "wiring",
     "use cases": "triggering safekeeping tracking importing writing excluding delivering inspecting",
-    "decisions": "trigger_outcomes enrolling claiming materialising gaps following evidence",
+    "decisions": "trigger_outcomes enrolling claiming materialising gaps following evidence stand_ins",
     "network": "checkly deadlines answers access targets check_results notifying",
     "database": (
-        "setback open_sessions learning roster ambiguous store result_store payload_store schedule_store ledger "
-        "exclusions deliveries dimensions bulk"
+        "setback open_sessions learning roster ambiguous store result_store payload_store stand_in_store "
+        "schedule_store ledger exclusions deliveries dimensions bulk"
     ),
     "files": "spool lock",
     "pace": "circuit budget pacing clocks",
@@ -189,7 +191,8 @@ def test_reports_are_imported_by_their_verbs_alone_and_when_they_run() -> None:
         ("recorder.cli_common", "typing"),
         ("recorder.cli_delivery", "later"),
         ("recorder.cli_delivery", "typing"),
-        ("recorder.cli_exclude", "later"),  # how a span of time is written, which needs no pandas
+        ("recorder.cli_backfill", "later"),  # how a span of time is written, which needs no pandas
+        ("recorder.cli_exclude", "later"),
     }
 
 

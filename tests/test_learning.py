@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from recorder.db import transact
 from recorder.dimensions import table_of
-from recorder.learning import load_expectations_of
+from recorder.learning import SEARCHED_RUNS, load_expectations_of
 from recorder.materialising import Follow
 from recorder.models import CheckSession
 from recorder.open_sessions import claim_open_sessions
@@ -35,6 +35,15 @@ def test_the_newest_runs_of_the_check_are_what_is_learned(engine: Engine) -> Non
     record(engine, *(run(number, 1000 * number) for number in range(100, 200)))
 
     assert learned(engine) == expect("API", [1000 * number for number in range(199, 199 - REMEMBERED_RUNS, -1)])
+
+
+def test_runs_of_which_no_duration_is_known_hide_none_of_the_others(engine: Engine) -> None:
+    """A backfill may put hundreds of them between two that were triggered."""
+    record(engine, *(run(number, 4000) for number in range(10)))
+
+    record(engine, *(run(number, None) for number in range(10, 10 + 2 * SEARCHED_RUNS)))
+
+    assert learned(engine) == Expectation(4.0, 4.0, 4.0)
 
 
 def test_what_an_import_adds_from_long_ago_changes_nothing(engine: Engine) -> None:
