@@ -1,40 +1,28 @@
-"""What Checkly still keeps is fetched once, stored out of the rates, and gives way to what is really known."""
+"""What Checkly still keeps is fetched once, in weeks and pages, and stored out of the rates."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine
 
-from recorder import wiring
-from recorder.backfilling import Backfilled, backfill_check, slices_of
-from recorder.budget import RequestBudget
-from recorder.clock import monotonic, utc_now
-from recorder.config import load_settings
-from recorder.errors import NoSuchThing, Refused
-from recorder.evidence import Evidence
-from recorder.foreground import follow, record
-from recorder.reconciling import reconcile
+from recorder.backfilling import Backfilled, slices_of
+from recorder.clock import utc_now
+from recorder.errors import NoSuchThing, Refused, TryLater
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.simulator.server import SimulatorServer
 from recorder.wiring import Parts
 from tests.commands import quick_checkly
 from tests.factories import CHECK_ID, rows, some_id
-from tests.recording import RESULTS_PER_MINUTE, Harness, harness
-from tests.sockets import ScriptedServer, http_answer, saying
-
-RESULTS = "SELECT check_result_id, session_pk, attempts, outcome FROM check_results ORDER BY check_result_id"
-SESSIONS = (
-    "SELECT s.check_session_id, s.started_at, s.stopped_at, COUNT(*) FROM session_history s JOIN result_history r "
-    "ON r.check_session_id = s.check_session_id AND r.result_type = 'FINAL' GROUP BY 1, 2, 3 ORDER BY 1"
-)
-BACKFILLED = "SELECT COUNT(*) FROM session_history WHERE origin = 'backfill'"
+from tests.filling import BACKFILLED, fill, parts_for
+from tests.sockets import Conversation, Script, ScriptedServer, http_answer, saying
 
 
 @pytest.fixture
@@ -44,32 +32,8 @@ def checkly() -> Iterator[SimulatorServer]:
         yield server
 
 
-def parts_for(engine: Engine, base_url: str, account_id: str, folder: Path) -> Parts:
-    """The parts of one command, with a budget that is no part of the test."""
-    environ = {"CHECKLY_API_KEY": "demo-key", "CHECKLY_ACCOUNT_ID": account_id, "CHECKLY_API_URL": base_url}
-    parts = wiring.build(load_settings(None, environ=environ, cwd=folder), engine, now=utc_now)
-    return replace(parts, results_budget=RequestBudget(RESULTS_PER_MINUTE, monotonic=monotonic))
-
-
 def first_check(checkly: SimulatorServer) -> UUID:
     return UUID(checkly.world.eligible()[0].check_id)
-
-
-def fill(
-    parts: Parts, check_id: UUID, *, start: datetime | None = None, end: datetime | None = None, tries: int = 2
-) -> tuple[Backfilled, list[str]]:
-    """Backfill the last two days, or what is named; and what was said."""
-    said: list[str] = []
-    now = parts.now()
-    done = backfill_check(
-        parts,
-        check_id,
-        start=start or now - timedelta(days=2),
-        end=end or now,
-        on_trouble=said.append,
-        tries=tries,
-    )
-    return done, said
 
 
 def test_results_become_sessions_that_are_seen_and_count_in_no_rate(
@@ -116,25 +80,6 @@ def test_doing_it_again_changes_nothing(engine: Engine, checkly: SimulatorServer
     assert [rows(engine, select) for select in everything] == before
 
 
-def test_windows_that_meet_in_the_middle_of_a_run_do_not_cut_it(
-    engine: Engine, checkly: SimulatorServer, tmp_path: Path
-) -> None:
-    """A run belongs to the window in which it starts, wholly."""
-    parts, check = parts_for(engine, checkly.base_url, checkly.account_id, tmp_path), first_check(checkly)
-    runs = checkly.world.eligible()[0].frequency_minutes * timedelta(minutes=1)
-    start = parts.now() - timedelta(hours=12)
-    edges = [start, start + 4 * runs, *(start + 5 * runs + timedelta(seconds=n) for n in range(0, 20, 2))]
-
-    for first, last in pairwise(edges):
-        fill(parts, check, start=first, end=last)
-    pieces = rows(engine, SESSIONS)
-    again, _ = fill(parts, check, start=edges[0], end=edges[-1])
-
-    assert again.known == again.results
-    assert rows(engine, SESSIONS) == pieces
-    assert {count for *_, count in pieces} == {len(checkly.world.eligible()[0].locations)}
-
-
 def test_a_page_that_is_refused_for_now_is_asked_for_again(
     engine: Engine, checkly: SimulatorServer, tmp_path: Path
 ) -> None:
@@ -157,120 +102,31 @@ def test_what_waiting_does_not_mend_is_asked_for_once(
     assert checkly.witness().requests["check_results"] == 1
 
 
-def test_a_stop_stores_no_half_of_a_slice(engine: Engine, checkly: SimulatorServer, tmp_path: Path) -> None:
-    """In which order the pages come is nobody's promise: half of them may hold halves of runs."""
-    parts = parts_for(engine, checkly.base_url, checkly.account_id, tmp_path)
-    parts.stop.set()
+def test_a_page_that_stays_away_is_given_up(engine: Engine, checkly: SimulatorServer, tmp_path: Path) -> None:
+    checkly.inject(Fault(kind=FaultKind.STATUS, route="check_results", status=503, retry_after="0", count=None))
 
-    done, _ = fill(parts, first_check(checkly))
+    with pytest.raises(TryLater):
+        fill(parts_for(engine, checkly.base_url, checkly.account_id, tmp_path), first_check(checkly), tries=3)
+
+    assert checkly.witness().requests["check_results"] == 3
+
+
+def test_a_stop_stores_no_half_of_a_slice(engine: Engine, tmp_path: Path) -> None:
+    """In which order the pages come is nobody's promise: half of them may hold halves of runs."""
+    stop = threading.Event()
+    first_page = http_answer(200, {"length": 1, "entries": [an_entry("first")], "nextId": "more"})
+
+    def stop_after_the_first_page(conversation: Conversation) -> None:
+        conversation.read_request()
+        stop.set()
+        conversation.send(first_page)
+
+    with ScriptedServer(stop_after_the_first_page) as server:
+        parts = replace(parts_for(engine, server.url, some_id("account"), tmp_path), stop=stop)
+        done, _ = fill(parts, UUID(CHECK_ID))
 
     assert done == Backfilled()
     assert rows(engine, BACKFILLED) == [(0,)]
-
-
-@pytest.fixture
-def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
-    """A recorder that has recorded one fire, by a clock that goes with the simulator's."""
-    with harness(engine, tmp_path) as made:
-        made.clock.follow_life()
-        made.clock.advance(minutes=10)
-        made.triggering.work()
-        made.clock.advance(seconds=20)
-        follow(made.parts, scope=None)
-        yield made
-
-
-def checks_of(recorder: Harness) -> list[UUID]:
-    return [UUID(one) for (one,) in rows(recorder.engine, "SELECT DISTINCT check_id FROM session_history ORDER BY 1")]
-
-
-def fill_all(recorder: Harness, checks: list[UUID]) -> Backfilled:
-    return sum((fill(recorder.parts, check_id)[0] for check_id in checks), Backfilled())
-
-
-def trigger(recorder: Harness) -> list[UUID]:
-    """Trigger now, and wait at Checkly until the sessions are over; the recorder does not hear of it."""
-    known = recorder.session_ids_seen_by_the_witness()
-    plan = recorder.parts.plans()["prod"]
-    recorder.triggering.trigger_now(plan.target, follow=recorder.follow, schedule="prod", origin="manual")
-    started = [UUID(one) for one in sorted(recorder.session_ids_seen_by_the_witness() - known)]
-    with recorder.parts.new_client() as client:
-        for one in started:
-            client.fetch_completion(one, max_wait_s=30)
-    return started
-
-
-def lose_an_answer(recorder: Harness) -> list[UUID]:
-    """Trigger and act on it; the ids of the sessions are lost on their way."""
-    recorder.clock.follow_life()
-    recorder.checkly.inject(Fault(kind=FaultKind.RESET_AFTER, route="trigger"))
-    return trigger(recorder)
-
-
-def test_recorded_results_are_left_alone(recorder: Harness) -> None:
-    before = rows(recorder.engine, RESULTS)
-    recorder.clock.advance(hours=2)
-
-    done = fill_all(recorder, checks_of(recorder))
-
-    assert done == Backfilled(results=len(before), known=len(before))
-    assert rows(recorder.engine, RESULTS) == before
-    assert rows(recorder.engine, BACKFILLED) == [(0,)]
-
-
-def test_runs_that_may_still_be_on_their_way_are_left_for_later(recorder: Harness) -> None:
-    """Their session may be about to be recorded; an hour later they are taken."""
-    lose_an_answer(recorder)
-    recorder.clock.advance(minutes=20)
-
-    soon = fill_all(recorder, checks_of(recorder))
-    recorder.clock.advance(hours=1)
-    later = fill_all(recorder, checks_of(recorder))
-
-    assert soon.unsettled > 0
-    assert soon.written.sessions == 0
-    assert later.written.results == soon.unsettled
-
-
-def test_results_that_fit_a_followed_session_are_left_to_it(recorder: Harness) -> None:
-    """It may be followed for an hour, with its results at Checkly long before."""
-    recorder.clock.follow_life()
-    trigger(recorder)
-    recorder.clock.advance(minutes=45)
-
-    done = fill_all(recorder, checks_of(recorder))
-
-    assert done.unsettled > 0
-    assert rows(recorder.engine, BACKFILLED) == [(0,)]
-
-
-def test_what_was_backfilled_is_still_evidence_of_a_lost_trigger(recorder: Harness) -> None:
-    lose_an_answer(recorder)
-    recorder.clock.advance(hours=1)
-    filled = fill_all(recorder, checks_of(recorder))
-
-    [finding] = reconcile(recorder.parts)
-
-    assert finding.evidence is not Evidence.NONE
-    assert finding.results == filled.written.results
-    assert rows(recorder.engine, BACKFILLED) == [(0,)]
-    assert rows(recorder.engine, "SELECT what FROM contract_surprises") == []
-    assert fill_all(recorder, checks_of(recorder)).written.sessions == 0
-
-
-def test_the_real_session_takes_its_results_from_the_one_that_stood_in_for_it(recorder: Harness) -> None:
-    """And counts, as the stand-in did not."""
-    lost = lose_an_answer(recorder)
-    recorder.clock.advance(hours=1)
-    filled = fill_all(recorder, checks_of(recorder))
-
-    record(recorder.parts, lost, timeout=timedelta(hours=1))
-
-    assert rows(recorder.engine, BACKFILLED) == [(0,)]
-    assert rows(recorder.engine, "SELECT COUNT(*) FROM result_history WHERE origin = 'manual'") == [
-        (filled.written.results,)
-    ]
-    assert rows(recorder.engine, "SELECT what FROM contract_surprises") == []
 
 
 @contextmanager
@@ -299,6 +155,36 @@ def test_an_entry_that_cannot_be_read_is_kept_once_and_the_others_are_stored(eng
     assert (first.malformed, first.written.sessions, again.malformed, again.known) == (2, 1, 2, 1)
     assert "2 entries cannot be read" in said[0]
     assert rows(engine, "SELECT COUNT(*) FROM payloads WHERE kind = 'check_result'") == [(2,)]
+
+
+def keeping(*entries: dict[str, Any]) -> Script:
+    """A list of results that knows from when to when it is asked for, by each result's own start."""
+
+    def script(conversation: Conversation) -> None:
+        while (request := conversation.read_request()) is not None:
+            asked = parse_qs(urlsplit(request.target).query)
+            start, end = int(asked["from"][0]), int(asked["to"][0])
+            some = [one for one in entries if start <= datetime.fromisoformat(one["startedAt"]).timestamp() < end]
+            conversation.send(http_answer(200, {"length": len(some), "entries": some, "nextId": None}))
+
+    return script
+
+
+def test_a_run_that_reaches_over_the_edge_of_a_window_is_not_cut(engine: Engine, tmp_path: Path) -> None:
+    """It belongs to the window in which it starts, wholly, and to no other one."""
+    began = utc_now().replace(microsecond=0) - timedelta(hours=5)
+    edge = began + timedelta(minutes=5)
+    late = (edge + timedelta(minutes=5)).isoformat()
+    run = [an_entry("eu", checkRunId=7, startedAt=began.isoformat()), an_entry("us", checkRunId=7, startedAt=late)]
+    script = keeping(run[0], run[1] | {"runLocation": "us"})
+
+    with ScriptedServer(script, script, script) as server:
+        parts = parts_for(engine, server.url, some_id("account"), tmp_path)
+        after, _ = fill(parts, UUID(CHECK_ID), start=edge)
+        before, _ = fill(parts, UUID(CHECK_ID), end=edge)
+
+    assert after == Backfilled()
+    assert (before.written.sessions, before.written.results) == (1, 2)
 
 
 def test_a_result_of_another_check_or_without_a_start_is_not_taken(engine: Engine, tmp_path: Path) -> None:
