@@ -17,7 +17,7 @@ from recorder.errors import UsageError
 from reports import wording
 from reports.headline import headline, moment, title
 from reports.report import Report
-from reports.templating import new_environment
+from reports.templating import environment
 from reports.weekly import write_report
 
 MARKER: Final = "delivery.json"
@@ -137,7 +137,7 @@ def _point_latest(directory: Path, label: str) -> None:
 
 
 def _write_index(directory: Path, reports: Sequence[Delivered]) -> None:
-    page = new_environment().get_template("shelf.html.j2").render(reports=reports, generator=GENERATOR)
+    page = environment().get_template("shelf.html.j2").render(reports=reports, generator=GENERATOR)
     _write_whole(directory / INDEX, page)
 
 
