@@ -27,7 +27,7 @@ from recorder.models import (
     Schedule,
 )
 from recorder.outcomes import Outcome
-from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, slots, within
+from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, sequences, slots, within
 from reports.history_exclusions import load_exclusions
 from reports.history_levels import load_levels, load_response
 from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
@@ -59,6 +59,7 @@ def load_history(engine: Engine, window: Window) -> History:
             firings=load_firings(connection, recent),
             recent_sessions=recent_sessions,
             recent=results,
+            sequence=sequences(results),
             levels=load_levels(connection, window),
             response=load_response(connection, window),
         )
@@ -97,8 +98,11 @@ def load_sessions(connection: Connection, window: Window, *, end: int) -> pd.Dat
     kinds |= {"status": "category", "outcome": "category"}
     kinds |= {"started_at": INSTANT, "stopped_at": INSTANT, "time_elapsed_ms": "float64"}
     sessions = frame_of(connection, query, kinds)
-    positions = np.arange(end - len(sessions), end, dtype="int64")
-    return sessions.assign(day=_local_day(sessions["started_at"], window), position=positions)
+    return sessions.assign(
+        check_session_id=sessions["check_session_id"].map(str).astype(object),
+        day=_local_day(sessions["started_at"], window),
+        position=np.arange(end - len(sessions), end, dtype="int64"),
+    )
 
 
 def load_recent_sessions(connection: Connection, span: Window) -> pd.DataFrame:

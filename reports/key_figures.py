@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from reports.frames import History, first_day, within_ordered
-from reports.incidents import count_incidents, number_runs
+from reports.frames import History, check_by_check, first_day, within_ordered
+from reports.incidents import failed_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
 from reports.states import BROKEN, FLAKY
@@ -66,7 +66,6 @@ def _spans(history: History) -> dict[str, pd.DataFrame]:
 def _session_figures(history: History, rated: pd.DataFrame) -> dict[str, float]:
     """From the sessions themselves; the first tries come from the daily counts of the same days."""
     n, failed = len(rated), int(rated["fail"].sum())
-    runs = number_runs(rated.sort_values(["check_pk", "position"]), ["check_pk"])
     days = history.levels[history.levels["day"].isin(rated["day"].unique())]
     known = n > 0
     return {
@@ -76,7 +75,7 @@ def _session_figures(history: History, rated: pd.DataFrame) -> dict[str, float]:
         "sessions_failed": failed if known else float("nan"),
         "checks_run": rated["check_pk"].nunique() if known else float("nan"),
         "checks_failed": rated.loc[rated["fail"], "check_pk"].nunique() if known else float("nan"),
-        "incidents": int(count_incidents(runs, ["check_pk"]).sum()) if known else float("nan"),
+        "incidents": len(failed_runs(check_by_check(rated), ["check_pk"])) if known else float("nan"),
     }
 
 

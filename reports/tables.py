@@ -10,10 +10,10 @@ import pandas as pd
 
 from reports.changes import KINDS
 from reports.elapsed import daily_medians, elapsed
-from reports.frames import MISSING, PAIR, History
+from reports.frames import MISSING, History
 from reports.intervals import ratio
 from reports.key_figures import KeyFigure
-from reports.pass_rate import check_rates, count_results, location_rates, with_rates
+from reports.pass_rate import check_rates, location_rates, with_rates
 from reports.states import STATES
 
 
@@ -60,9 +60,12 @@ def locations_table(pairs: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def daily_table(history: History) -> pd.DataFrame:
-    """One row per (check, run location, local day) on which something ran or should have."""
-    return named(with_rates(count_results(history.results, [*PAIR, "day"])).reset_index(), history)
+def daily_table(history: History, daily: pd.DataFrame) -> pd.DataFrame:
+    """One row per (check, run location, local day) on which something ran or should have.
+
+    `daily`: `count_results` of the window by PAIR and day.
+    """
+    return named(with_rates(daily).reset_index(), history)
 
 
 def elapsed_table(history: History, series: pd.DataFrame) -> pd.DataFrame:
@@ -79,11 +82,10 @@ def elapsed_table(history: History, series: pd.DataFrame) -> pd.DataFrame:
 
 def sessions_table(history: History) -> pd.DataFrame:
     """Every session of the window; `missing_locations` is known for those in the rates only."""
-    absent = history.results["outcome"].eq(MISSING).groupby(history.results["position"]).sum()
+    absent = history.results.loc[history.results["outcome"].eq(MISSING), "position"].value_counts()
     sessions = history.sessions.merge(history.checks, left_on="check_pk", right_index=True)
-    ids = sessions["check_session_id"].map(str).astype(object)
+    ids = sessions["check_session_id"]
     return sessions.assign(
-        check_session_id=ids,
         run_locations=sessions["location_set_pk"].map(_set_names(history)),
         missing_locations=sessions["position"].map(absent).fillna(0).where(sessions["in_rates"]),
         link=(sessions["link"] + "/check-sessions/" + ids).where(sessions["link"].notna(), None),

@@ -17,13 +17,14 @@ from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text
 from reports.events import events_among, find_events, merge_events
 from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
-from reports.frames import History, first_day, sequences, silent_after, within
+from reports.frames import PAIR, History, first_day, silent_after, within, within_ordered
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
 from reports.key_figures import KeyFigure, key_figures
 from reports.manifest import iso, manifest_text, window_json
 from reports.pairs import compare_pairs, measure_pairs
+from reports.pass_rate import add_days, count_results
 from reports.recent_weeks import recent_weeks
 from reports.render import render_page
 from reports.report import Report
@@ -72,17 +73,18 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     if selection:
         history = only(history, selection)
         events = events_among(events, history.recent)
-    sequence = sequences(history.recent)
-    now = measure_pairs(history, sequence, history.window, events, thresholds)
-    before = measure_pairs(history, sequence, history.before, events, thresholds)
-    pairs = tables.check_location_table(history, compare_pairs((now, before), history, sequence, events, thresholds))
+    daily = count_results(history.results, [*PAIR, "day"])
+    earlier = count_results(within_ordered(history.recent, history.before), PAIR)
+    now = measure_pairs(history, history.window, add_days(daily), events, thresholds)
+    before = measure_pairs(history, history.before, earlier, events, thresholds)
+    pairs = tables.check_location_table(history, compare_pairs((now, before), history, events, thresholds))
     series = trends(history, thresholds)
     sessions = tables.sessions_table(history)
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
     changes = find_changes(history, pairs, tables.named(series.reset_index(), history), thresholds)
     incidents = find_incidents(history.recent_sessions, history.recent, history.window)
     measured = ((history.window, now), (history.before, before))
-    weeks = recent_weeks(history, sequence, events, thresholds, measured)
+    weeks = recent_weeks(history, events, thresholds, measured)
     figures = key_figures(history, now, before, weeks)
     return Report(
         window=history.window,
@@ -92,7 +94,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         checks=adjust_checks(tables.checks_table(history, pairs), history),
         check_location=adjust_pairs(pairs, history),
         locations=tables.locations_table(pairs, shared),
-        daily=tables.daily_table(history),
+        daily=tables.daily_table(history, daily),
         elapsed=tables.elapsed_table(history, series),
         sessions=sessions,
         summary=tables.summary_table(figures),
