@@ -16,6 +16,7 @@ PAIR_ROWS: Final = 10
 LOCATION_ROWS: Final = 40
 WORSE_ROWS: Final = 12
 _COLUMN_LENGTH: Final = 36
+_HEAT: Final = ("check_id", "check_name", "run_location", "n", "flake_events", "flake_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +177,11 @@ def _heat_map(report: Report) -> tuple[list[str], list[tuple[str, list[HeatCell]
     flaky = by_check[by_check["events"].gt(0)].assign(name=lambda frame: frame["name"].fillna("")).reset_index()
     chosen = flaky.sort_values(["low", "events", "name", "check_id"], ascending=[False, False, True, True])
     ids = chosen["check_id"].head(HEAT_ROWS).tolist()
-    rows = pairs[pairs["check_id"].isin(ids)]
+    rows = pairs.loc[pairs["check_id"].isin(ids), list(_HEAT)]
     events = rows.groupby("run_location")["flake_events"].sum()
     columns = sorted(events.sort_values(ascending=False, kind="stable").head(HEAT_COLUMNS).index)
-    found = {(row.check_id, row.run_location): row for row in rows.itertuples()}
-    names = {str(row.check_id): check_name(row.check_name, str(row.check_id)).text for row in rows.itertuples()}
+    found: dict[tuple[Any, Any], Any] = {(row.check_id, row.run_location): row for row in rows.itertuples()}
+    names = {str(check): check_name(row.check_name, str(check)).text for (check, _), row in found.items()}
     heat = [(names[check], [_cell(found.get((check, column)), least) for column in columns]) for check in ids]
     return [place_name(column, longest=_COLUMN_LENGTH) for column in columns], heat
 

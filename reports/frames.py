@@ -40,12 +40,12 @@ LEVEL_DAYS: Final = 63
 class History:
     """What the database holds of one window and of the time before it: a consistent snapshot, joined by integer keys.
 
-    `checks` (index check_pk): check_id, check_name, check_type, link. `run_locations` (index run_location_pk): names.
-    `location_sets` (index location_set_pk): sorted lists of names. `sessions`: every session of the window in the order
-    of every statistic, (started_at, check_session_id); `position` is its place, `in_rates` says that its results count
-    (finished, not excluded, not reconciled). `results`: one row per run location of each session in the rates;
-    `outcome` is PASS, DEGRADED, FAIL, VOID or MISSING. `fires`: schedule, origin, state, instants. `exclusions`: what a
-    person took out of the adjusted figures (`history_exclusions`).
+    `checks` (index check_pk): check_id, check_name, check_type, link, check_order. `run_locations` (index
+    run_location_pk): names. `location_sets` (index location_set_pk): sorted lists of names. `sessions`: every session
+    of the window in the order of every statistic, (started_at, check_session_id); `position` is its place, `in_rates`
+    says that its results count (finished, not excluded, not reconciled). `results`: one row per run location of each
+    session in the rates; `outcome` is PASS, DEGRADED, FAIL, VOID or MISSING. `fires`: schedule, origin, state,
+    instants. `exclusions`: what a person took out of the adjusted figures (`history_exclusions`).
     `firings` (index fire_pk): schedule (empty: by hand) and place, its number among those of the schedule in `recent`.
 
     `recent_sessions` and `recent` are the sessions (keys and outcome alone) and the results of the span that holds the

@@ -158,12 +158,14 @@ def load_results(connection: Connection, span: Window, sessions: pd.DataFrame) -
 
 
 def load_checks(connection: Connection) -> pd.DataFrame:
-    """Every check as it was last seen."""
+    """Every check as it was last seen; `check_order`: its place among all by name, then by id."""
     query = select(
         Check.pk.label("check_pk"), Check.check_id, Check.name.label("check_name"), Check.check_type, Check.link
     )
     frame = frame_of(connection, query, {"check_pk": "int64"})
-    return frame.assign(check_id=frame["check_id"].map(str).astype(object)).set_index("check_pk")
+    checks = frame.assign(check_id=frame["check_id"].map(str).astype(object)).set_index("check_pk")
+    named = checks.assign(check_name=checks["check_name"].fillna("")).sort_values(["check_name", "check_id"])
+    return checks.assign(check_order=pd.Series(np.arange(len(named)), index=named.index))
 
 
 def load_run_locations(connection: Connection) -> "pd.Series[str]":

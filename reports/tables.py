@@ -6,6 +6,7 @@ Which columns a file shows, and in which order: `columns.py`. A table may carry 
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.changes import KINDS
@@ -144,18 +145,20 @@ def _links(rows: pd.DataFrame, sessions: pd.DataFrame) -> "pd.Series[Any]":
 
 def named(frame: pd.DataFrame, history: History) -> pd.DataFrame:
     """The frame with the names of its keys, sorted by check name, check id, run location(s), day."""
-    named = frame.merge(history.checks, left_on="check_pk", right_index=True)
-    order = ["_name", "check_id"]
+    checks = history.checks
+    places = checks.index.get_indexer(pd.Index(frame["check_pk"]))
+    named = frame.assign(**{str(name): checks[name].take(places).to_numpy() for name in checks})
+    order = [checks["check_order"].to_numpy()[places]]
     if "run_location_pk" in named:
-        named = named.assign(run_location=named["run_location_pk"].map(history.run_locations))
-        order.append("run_location")
+        named["run_location"] = named["run_location_pk"].map(history.run_locations)
+        order.append(named["run_location_pk"].map(history.run_locations.rank()).to_numpy())
     if "location_set_pk" in named:
-        named = named.assign(run_locations=named["location_set_pk"].map(_set_names(history)))
-        order.append("run_locations")
+        names = _set_names(history)
+        named["run_locations"] = named["location_set_pk"].map(names)
+        order.append(named["location_set_pk"].map(names.rank()).to_numpy())
     if "day" in named:
-        order.append("day")
-    named = named.assign(_name=named["check_name"].fillna(""))
-    return named.sort_values(order, ignore_index=True).drop(columns="_name")
+        order.append(named["day"].to_numpy())
+    return named.iloc[np.lexsort(order[::-1])].reset_index(drop=True)
 
 
 def _set_names(history: History) -> "pd.Series[str]":
