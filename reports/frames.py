@@ -51,8 +51,8 @@ class History:
     `recent_sessions` and `recent` are the sessions (keys and outcome alone) and the results of the span that holds the
     window, `before` and the last RECENT_DAYS days; their positions continue those of the window downwards. `sequence`:
     the rated ones of `recent`, pair by pair (`sequences`). `levels`: per series and local day of the last LEVEL_DAYS
-    rated, failed and first-try sessions, `n` of the timeElapsed sample and its `median_ms`. `response` (index PAIR): n,
-    median_ms and p95_ms of the response time in the window.
+    rated, failed and first-try sessions, `n` of the timeElapsed sample and its `median_ms`, and `first_at`, when the
+    first one started. `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
     """
 
     window: Window
@@ -87,12 +87,6 @@ def within_ordered(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
     started = frame["started_at"]
     first, end = (int(started.searchsorted(pd.Timestamp(instant))) for instant in (window.start, window.end))
     return frame.iloc[first:end]
-
-
-def first_day(history: History) -> date | None:
-    """The first local day with a session, as far back as the history was read; None without any."""
-    first = pd.concat([history.levels["day"], history.recent_sessions["day"].iloc[:1]]).min()
-    return None if pd.isna(first) else first.date()
 
 
 def silent_after(history: History) -> date | None:

@@ -117,7 +117,7 @@ def load_recent_sessions(connection: Connection, span: Window) -> pd.DataFrame:
             CheckSession.check_pk,
             CheckSession.location_set_pk,
             func.coalesce(CheckSession.fire_pk, 0).label("fire_pk"),
-            epoch_ms(connection).label("started_at"),
+            epoch_ms(connection, CheckSession.started_at.expression).label("started_at"),
             case((rated, 1), else_=0).label("rated"),
             case((and_(rated, CheckSession.outcome == Outcome.FAIL), 1), else_=0).label("fail"),
             case((in_rates(CheckSession), 1), else_=0).label("in_rates"),

@@ -7,26 +7,29 @@ from sqlalchemy import Connection, Double, Select, and_, bindparam, case, cast, 
 
 from recorder.models import CheckResult, CheckSession
 from recorder.outcomes import Outcome
-from reports.frames import LEVEL_DAYS, PAIR, RATED
-from reports.history_rows import in_rates, integers, started_in
+from reports.frames import INSTANT, LEVEL_DAYS, PAIR, RATED
+from reports.history_rows import epoch_ms, in_rates, integers, started_in
 from reports.windows import Window, last_days
 
 
 def load_levels(connection: Connection, window: Window) -> pd.DataFrame:
-    """One row per series and local day of the last LEVEL_DAYS: rated, failed, first_try, n, median_ms.
+    """One row per series and local day of the last LEVEL_DAYS: rated, failed, first_try, n, median_ms, first_at.
 
     The database sorts, day by day: eight weeks of sessions never come into memory. A median is that of type 7.
     """
-    query, rows = _levels_of_a_day(), []
+    query, rows = _levels_of_a_day(connection), []
     for day in last_days(window, LEVEL_DAYS):
         found = connection.execute(query, {"start": day.start, "end": day.end})
         rows += [(day.label, *row) for row in found]
     table = pd.DataFrame(rows, columns=["day", *query.selected_columns.keys()])
     kinds = dict.fromkeys(("check_pk", "location_set_pk", "rated", "failed", "first_try", "n"), "int64")
-    return table.astype(kinds | {"median_ms": "float64"}).assign(day=pd.to_datetime(table["day"], format="%Y-%m-%d"))
+    return table.astype(kinds | {"median_ms": "float64"}).assign(
+        day=pd.to_datetime(table["day"], format="%Y-%m-%d"),
+        first_at=pd.to_datetime(table["first_at"].astype("int64"), unit="ms", utc=True).astype(INSTANT),
+    )
 
 
-def _levels_of_a_day() -> Select[*tuple[Any, ...]]:
+def _levels_of_a_day(connection: Connection) -> Select[*tuple[Any, ...]]:
     """The sessions that started in [:start, :end), counted per series; a median is the mean of the middle two."""
     sampled = and_(CheckSession.outcome != Outcome.FAIL, ~CheckSession.has_attempts)
     keys = (CheckSession.check_pk, CheckSession.location_set_pk)
@@ -37,6 +40,7 @@ def _levels_of_a_day() -> Select[*tuple[Any, ...]]:
         *keys,
         measured,
         CheckSession.time_elapsed_ms,
+        CheckSession.started_at,
         case((CheckSession.outcome == Outcome.FAIL, 1), else_=0).label("failed"),
         case((sampled, 1), else_=0).label("first_try"),
         func.row_number().over(partition_by=group, order_by=CheckSession.time_elapsed_ms).label("place"),
@@ -52,6 +56,7 @@ def _levels_of_a_day() -> Select[*tuple[Any, ...]]:
             *(func.sum(one[name]).label(name) for name in ("failed", "first_try")),
             func.sum(one.measured).label("n"),
             func.avg(case((middle, cast(one.time_elapsed_ms, Double)))).label("median_ms"),
+            epoch_ms(connection, func.min(one.started_at)).label("first_at"),
         )
         .group_by(one.check_pk, one.location_set_pk)
         .order_by(one.check_pk, one.location_set_pk)

@@ -1,16 +1,18 @@
 """Pure: the figures of the first screen: this window, the time before it, and eight weekly points."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from reports.frames import History, check_by_check, first_day, within_ordered
+from reports.beginning import part_from
+from reports.frames import History, check_by_check, within_ordered
 from reports.incidents import failed_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
 from reports.states import BROKEN, FLAKY
+from reports.windows import last_days
 
 COUNT = "count"
 RATIO = "ratio"
@@ -125,10 +127,13 @@ def _recent(history: History, recent: Mapping[int, Mapping[str, float]]) -> dict
 
 
 def _week_begun(history: History) -> int:
-    """The week in whose middle, later than on its first day, the history begins; -1 when it begins with a week."""
-    begins = first_day(history)
-    days_back = 0 if begins is None else (history.window.days[-1] - begins).days + 1
-    return WEEKS - 1 - days_back // _WEEK_DAYS if days_back % _WEEK_DAYS else -1
+    """The week in whose middle the history begins; -1 when it begins with a week."""
+    days = last_days(history.window, WEEKS * _WEEK_DAYS)
+    for number in range(WEEKS):
+        first, last = days[number * _WEEK_DAYS], days[number * _WEEK_DAYS + _WEEK_DAYS - 1]
+        if part_from(history, replace(history.window, start=first.start, end=last.end)):
+            return number
+    return -1
 
 
 def _share(count: float, n: float) -> float:

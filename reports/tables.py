@@ -4,6 +4,7 @@ Which columns a file shows, and in which order: `columns.py`. A table may carry 
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -128,11 +129,16 @@ def events_table(history: History, events: pd.DataFrame) -> pd.DataFrame:
     return events.assign(run_locations=events["run_location_pk"].map(history.run_locations).fillna("").astype(object))
 
 
-def summary_table(figures: list[KeyFigure]) -> pd.DataFrame:
-    """One row per key figure; counts and ratios stand in one column, each written as what it is."""
+def summary_table(figures: list[KeyFigure], before_from: datetime | None) -> pd.DataFrame:
+    """One row per key figure; counts and ratios stand in one column, each written as what it is.
+
+    `before_from`: the local moment at which the history begins inside of the time before; None when that is whole.
+    """
+    begins = None if before_from is None else before_from.isoformat(timespec="minutes")
     rows = [
         {"figure": one.name, "kind": one.kind, "now": one.now, "before": one.before}
         | {f"week_{number}": value for number, value in enumerate(one.weeks, start=1)}
+        | {"before_from": begins}
         for one in figures
     ]
     return pd.DataFrame(rows)

@@ -11,13 +11,14 @@ from sqlalchemy import Engine
 
 from recorder.errors import UsageError
 from reports import strips, tables
+from reports.beginning import part_from
 from reports.changes import find_changes
 from reports.columns import COLUMNS
 from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text
 from reports.events import events_among, find_events, merge_events
 from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
-from reports.frames import PAIR, History, first_day, silent_after, within, within_ordered
+from reports.frames import PAIR, History, silent_after, within, within_ordered
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
@@ -86,6 +87,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     measured = ((history.window, now), (history.before, before))
     weeks = recent_weeks(history, events, thresholds, measured)
     figures = key_figures(history, now, before, weeks)
+    before_from = part_from(history, history.before)
     return Report(
         window=history.window,
         before=history.before,
@@ -97,7 +99,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         daily=tables.daily_table(history, daily),
         elapsed=tables.elapsed_table(history, series),
         sessions=sessions,
-        summary=tables.summary_table(figures),
+        summary=tables.summary_table(figures, before_from),
         changes=tables.changes_table(history, changes, sessions),
         incidents=tables.incidents_table(history, incidents, shared, sessions),
         events=shared,
@@ -107,7 +109,8 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         session_strips=strips.session_strips(history, pairs),
         failures_by_hour=strips.failures_by_hour(history),
         coverage=count_coverage(history),
-        begins=first_day(history),
+        window_from=part_from(history, history.window),
+        before_from=before_from,
         silent_after=silent_after(history),
         about=str(selection),
     )
@@ -154,7 +157,7 @@ def summary(report: Report, files: Sequence[Path] = ()) -> dict[str, Any]:
     window, counts = report.window, report.coverage
     return {
         "window": window_json(window),
-        "compared_with": window_json(report.before),
+        "compared_with": window_json(report.before) | {"recorded_from": _plain(report.before_from)},
         "sessions": {
             name: getattr(counts, name)
             for name in (
@@ -193,7 +196,9 @@ def _rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: what is unknown is null, an instant is text."""
+    """As JSON has it: what is unknown is null, an instant is text; a local time has no offset."""
     if pd.isna(value):
         return None
-    return iso(value) if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return iso(value) if value.tzinfo else value.isoformat(timespec="minutes")
+    return value
