@@ -52,7 +52,8 @@ class History:
     window, `before` and the last RECENT_DAYS days; their positions continue those of the window downwards. `sequence`:
     the rated ones of `recent`, pair by pair (`sequences`). `levels`: per series and local day of the last LEVEL_DAYS
     rated, failed and first-try sessions, `n` of the timeElapsed sample and its `median_ms`, and `first_at`, when the
-    first one started. `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
+    first one started. `incidents`: per week of `levels.week_numbers` and check, as `load_incidents` counts them.
+    `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
     """
 
     window: Window
@@ -69,6 +70,7 @@ class History:
     recent: pd.DataFrame
     sequence: pd.DataFrame
     levels: pd.DataFrame
+    incidents: pd.DataFrame
     response: pd.DataFrame
 
 

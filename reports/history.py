@@ -29,7 +29,7 @@ from recorder.models import (
 from recorder.outcomes import Outcome
 from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, sequences, slots, within
 from reports.history_exclusions import load_exclusions
-from reports.history_levels import load_levels, load_response
+from reports.history_levels import load_incidents, load_levels, load_response
 from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
 from reports.windows import Window, last_days, window_before
 
@@ -61,6 +61,7 @@ def load_history(engine: Engine, window: Window) -> History:
             recent=results,
             sequence=sequences(results),
             levels=load_levels(connection, window),
+            incidents=load_incidents(connection, window),
             response=load_response(connection, window),
         )
 

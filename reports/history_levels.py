@@ -1,6 +1,6 @@
-"""SQL that measures where the rows are: daily levels of timeElapsed, response times."""
+"""SQL that measures where the rows are: daily levels of timeElapsed, weekly incidents, response times."""
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 from sqlalchemy import Connection, Double, Select, and_, bindparam, case, cast, func, select
@@ -10,6 +10,8 @@ from recorder.outcomes import Outcome
 from reports.frames import INSTANT, LEVEL_DAYS, PAIR, RATED
 from reports.history_rows import epoch_ms, in_rates, integers, started_in
 from reports.windows import Window, last_days
+
+_WEEK_DAYS: Final = 7
 
 
 def load_levels(connection: Connection, window: Window) -> pd.DataFrame:
@@ -61,6 +63,39 @@ def _levels_of_a_day(connection: Connection) -> Select[*tuple[Any, ...]]:
         .group_by(one.check_pk, one.location_set_pk)
         .order_by(one.check_pk, one.location_set_pk)
     )
+
+
+def load_incidents(connection: Connection, window: Window) -> pd.DataFrame:
+    """Maximal runs of failed sessions in each week that levels are read of, a week being a span of its own.
+
+    One row per check with a rated session in it: week (`levels.week_numbers`, without the oldest), check_pk, incidents.
+    """
+    days, rows = last_days(window, LEVEL_DAYS), []
+    query = _incidents_of_a_span()
+    for week in range(1, LEVEL_DAYS // _WEEK_DAYS):
+        first, last = days[week * _WEEK_DAYS], days[week * _WEEK_DAYS + _WEEK_DAYS - 1]
+        found = connection.execute(query, {"start": first.start, "end": last.end})
+        rows += [(week, *row) for row in found]
+    return pd.DataFrame(rows, columns=["week", "check_pk", "incidents"], dtype="int64")
+
+
+def _incidents_of_a_span() -> Select[*tuple[Any, ...]]:
+    """Per check the rated sessions that failed in [:start, :end) and whose predecessor there did not."""
+    failed = case((CheckSession.outcome == Outcome.FAIL, 1), else_=0)
+    order = (CheckSession.started_at, CheckSession.check_session_id)
+    started = and_(CheckSession.started_at >= bindparam("start"), CheckSession.started_at < bindparam("end"))
+    one = (
+        select(
+            CheckSession.check_pk,
+            failed.label("failed"),
+            func.lag(failed, 1, 0).over(partition_by=CheckSession.check_pk, order_by=order).label("failed_before"),
+        )
+        .where(started, in_rates(CheckSession), CheckSession.outcome.in_(RATED))
+        .subquery()
+        .c
+    )
+    begins = case((and_(one.failed == 1, one.failed_before == 0), 1), else_=0)
+    return select(one.check_pk, func.sum(begins)).group_by(one.check_pk)
 
 
 def load_response(connection: Connection, window: Window) -> pd.DataFrame:

@@ -108,7 +108,9 @@ def _weekly(history: History) -> dict[str, list[float]]:
     by_check = levels.groupby(["week", "check_pk"])["failed"].sum().reset_index()
     ran = by_check.groupby("week")["check_pk"].nunique().reindex(range(1, WEEKS))
     hit = by_check[by_check["failed"].gt(0)].groupby("week")["check_pk"].nunique().reindex(range(1, WEEKS))
+    incidents = history.incidents.groupby("week")["incidents"].sum().reindex(range(1, WEEKS)).astype("float64")
     return {
+        "incidents": incidents.where(ran.notna()).tolist(),
         "sessions_rated": weeks["rated"].tolist(),
         "session_pass_rate": (1 - weeks["failed"] / weeks["rated"]).tolist(),
         "first_try_pass_rate": (weeks["first_try"] / weeks["rated"]).tolist(),
