@@ -12,13 +12,14 @@ _UNNOTICED: Final = timedelta(hours=1)
 """So much less of a span does not show."""
 
 
-def part_from(history: History, span: Window) -> datetime | None:
-    """The local moment (naive) at which the history begins inside of the span; None when it holds the whole of it.
+def part_from(firsts: "pd.Series[Any]", span: Window) -> datetime | None:
+    """The local moment (naive) at which a history begins inside of the span; None when it holds the whole of it.
+
+    `firsts`: `first_moments` of the history.
 
     It does when the history begins before the span, or as early in it as what runs seldom would: fewer days after its
     beginning than usually lie between days with a session, and at the hour at which other days begin.
     """
-    firsts = first_moments(history)
     opening = pd.Timestamp(span.days[0])
     if firsts.empty or not opening <= firsts.index[0] <= pd.Timestamp(span.days[-1]):
         return None

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from recorder.errors import UsageError
 from reports import strips, tables
-from reports.beginning import part_from
+from reports.beginning import first_moments, part_from
 from reports.changes import find_changes
 from reports.columns import COLUMNS
 from reports.coverage import count_coverage, coverage_table
@@ -86,8 +86,9 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     incidents = find_incidents(history.recent_sessions, history.recent, history.window)
     measured = ((history.window, now), (history.before, before))
     weeks = recent_weeks(history, events, thresholds, measured)
-    figures = key_figures(history, now, before, weeks)
-    before_from = part_from(history, history.before)
+    firsts = first_moments(history)
+    figures = key_figures(history, now, before, weeks, firsts)
+    before_from = part_from(firsts, history.before)
     return Report(
         window=history.window,
         before=history.before,
@@ -109,7 +110,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         session_strips=strips.session_strips(history, pairs),
         failures_by_hour=strips.failures_by_hour(history),
         coverage=count_coverage(history),
-        window_from=part_from(history, history.window),
+        window_from=part_from(firsts, history.window),
         before_from=before_from,
         silent_after=silent_after(history),
         about=str(selection),
