@@ -169,12 +169,18 @@ def _pair(row: Any) -> PairRow:
 
 
 def _heat_map(report: Report) -> tuple[list[str], list[tuple[str, list[HeatCell]]]]:
-    """Flake rates of the checks that have any, the most certain first; columns by name."""
+    """Flake rates of checks that have any and ran often enough somewhere, the most certain first; columns by name."""
     pairs = report.check_location
     least = report.thresholds.min_runs
     worst = pairs.assign(_low=pairs["flake_floor_rate"].where(pairs["n"].ge(least), 0.0)).groupby("check_id")
-    by_check = worst.agg(low=("_low", "max"), events=("flake_events", "sum"), name=("check_name", "first"))
-    flaky = by_check[by_check["events"].gt(0)].assign(name=lambda frame: frame["name"].fillna("")).reset_index()
+    by_check = worst.agg(
+        low=("_low", "max"), events=("flake_events", "sum"), name=("check_name", "first"), runs=("n", "max")
+    )
+    flaky = (
+        by_check[by_check["events"].gt(0) & by_check["runs"].ge(least)]
+        .assign(name=lambda frame: frame["name"].fillna(""))
+        .reset_index()
+    )
     chosen = flaky.sort_values(["low", "events", "name", "check_id"], ascending=[False, False, True, True])
     ids = chosen["check_id"].head(HEAT_ROWS).tolist()
     rows = pairs.loc[pairs["check_id"].isin(ids), list(_HEAT)]
