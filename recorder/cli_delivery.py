@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from recorder.config import Settings
     from recorder.delivering import PlannedDelivery
     from recorder.wiring import Parts
-    from reports.report import Report
 
 log = structlog.get_logger("recorder.reports")
 
@@ -66,25 +65,23 @@ def deliver_by_hand(engine: "Engine", settings: "Settings", name: str) -> tuple[
     plan = find_delivery(settings, name)
     addresses = () if plan.notify_from is None else read_addresses(plan.notify_from, os.environ, Path.cwd())
     with deliver_now(engine, plan, owner=uuid4(), now=utc_now) as instant:
-        report, folder, is_new = _shelve(engine, settings, plan, instant)
+        folder, is_new = _shelve(engine, settings, plan, instant)
     if addresses:
-        _tell(settings, addresses, report, folder)
+        _tell(settings, addresses, folder)
     return folder, is_new, len(addresses)
 
 
 def _deliver(parts: "Parts", settings: "Settings", plan: "PlannedDelivery", instant: datetime) -> None:
     """Write the report that was due at the instant; only one that was not there before is announced."""
-    report, folder, is_new = _shelve(parts.engine, settings, plan, instant)
+    folder, is_new = _shelve(parts.engine, settings, plan, instant)
     if not is_new:
         return
     log.info("report written", delivery=plan.name, folder=str(folder))
     if plan.notify_from is not None:
-        _announce(settings, plan.notify_from, report, folder)
+        _announce(settings, plan.notify_from, folder)
 
 
-def _shelve(
-    engine: "Engine", settings: "Settings", plan: "PlannedDelivery", instant: datetime
-) -> tuple["Report", Path, bool]:
+def _shelve(engine: "Engine", settings: "Settings", plan: "PlannedDelivery", instant: datetime) -> tuple[Path, bool]:
     """Build the report that is due at the instant and put it where it belongs, unless it is there."""
     from reports.periods import period_window
     from reports.selection import Selection
@@ -94,25 +91,26 @@ def _shelve(
     window = period_window(plan.period, timezone=settings.reports.timezone, at=instant)
     selection = Selection(plan.schedules, tuple(map(str, plan.check_ids)), plan.checks)
     report = build_report(engine, window, thresholds_of(settings), selection)
-    return report, *shelve(report, plan.folder, keep=plan.keep)
+    return shelve(report, plan.folder, keep=plan.keep)
 
 
-def _announce(settings: "Settings", variable: str, report: "Report", folder: Path) -> None:
+def _announce(settings: "Settings", variable: str, folder: Path) -> None:
     """Tell people; a failure is one line of the log: the report is written all the same."""
     from recorder.notifying import read_addresses
 
     try:
-        _tell(settings, read_addresses(variable, os.environ, Path.cwd()), report, folder)
+        _tell(settings, read_addresses(variable, os.environ, Path.cwd()), folder)
     except RecorderError as error:
         log.error("nobody was told of a report, or not everybody", folder=str(folder), error=str(error))  # noqa: TRY400
 
 
-def _tell(settings: "Settings", addresses: Sequence[str], report: "Report", folder: Path) -> None:
+def _tell(settings: "Settings", addresses: Sequence[str], folder: Path) -> None:
+    """Tell people what the delivered report says, also when the history has changed since."""
     from recorder.notifying import Message, notify
-    from reports.notice import notice_of
+    from reports.shelf import notice_in
 
     page = folder / "index.html"
     base = settings.reports.published_at
     link = None if base is None else f"{base}{page.relative_to(settings.reports.directory).as_posix()}"
-    notice = notice_of(report, link=link)
+    notice = notice_in(folder, link=link)
     notify(addresses, Message(notice.title, notice.html, page))

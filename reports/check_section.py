@@ -63,15 +63,19 @@ def check_section(report: Report) -> CheckSection:
     ordered = _broken_first(worst_first(report.checks[report.checks["rated"].gt(0)]))
     failed, enough = ordered["incidents"].gt(0), ordered["rated"].ge(report.thresholds.min_runs)
     failing, fine, few = ordered[failed & enough], ordered[~failed & enough], ordered[~enough]
-    shown = _rows(report, failing.head(OPEN_ROWS + FOLDED_ROWS), days)
+    lists = [failing.head(OPEN_ROWS + FOLDED_ROWS), fine.head(FOLDED_ROWS), few.head(FEW_ROWS)]
+    strips = _strips(report, pd.concat(lists), days)
+    shown, calm, seldom = (
+        [_row(report, check, strips[str(check.check_id)]) for check in one.itertuples()] for one in lists
+    )
     return CheckSection(
         days=[(wording.DAYS[day.weekday()], day.day) for day in days],
         failing=shown[:OPEN_ROWS],
         more=shown[OPEN_ROWS:],
         hidden=len(failing) - len(shown),
-        fine=_rows(report, fine.head(FOLDED_ROWS), days),
+        fine=calm,
         hidden_fine=max(0, len(fine) - FOLDED_ROWS),
-        few_runs=_rows(report, few.head(FEW_ROWS), days),
+        few_runs=seldom,
         hidden_few=max(0, len(few) - FEW_ROWS),
         unrated=int(report.checks["rated"].eq(0).sum()),
     )
@@ -82,11 +86,6 @@ def _broken_first(ordered: pd.DataFrame) -> pd.DataFrame:
     return ordered.assign(_working=ordered["state"].ne(BROKEN)).sort_values(
         "_working", kind="stable", ignore_index=True
     )
-
-
-def _rows(report: Report, checks: pd.DataFrame, days: Sequence[date]) -> list[CheckRow]:
-    strips = _strips(report, checks, days)
-    return [_row(report, check, strips[str(check.check_id)]) for check in checks.itertuples()]
 
 
 def _row(report: Report, check: Any, strip: Sequence[charts.Square]) -> CheckRow:

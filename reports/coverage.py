@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from reports.frames import MISSING, History
@@ -84,9 +85,19 @@ def coverage_table(history: History) -> pd.DataFrame:
     states.insert(0, "due", states.sum(axis=1))
     sessions = history.sessions.assign(schedule=history.sessions["schedule"].fillna(""))
     counts = count_sessions(sessions, keys)[list(_SESSION_COUNTS)]
-    results = history.results.merge(sessions[["position", *keys]], on="position")
-    places = results.assign(missing=results["outcome"].eq(MISSING)).groupby(keys)["missing"].agg(["size", "sum"])
-    table = states.join(counts, how="outer").join(
-        places.set_axis(["expected_results", "missing_results"], axis="columns")
-    )
+    places = _places(history).groupby([sessions["origin"], sessions["schedule"]]).sum()
+    table = states.join(counts, how="outer").join(places)
     return table.fillna(0).astype("int64").reset_index()
+
+
+def _places(history: History) -> pd.DataFrame:
+    """Per session of the window (the index that of `sessions`): expected_results, missing_results."""
+    position = history.results["position"].to_numpy()
+    absent = position[history.results["outcome"].eq(MISSING).to_numpy()]
+    own = history.sessions["position"].to_numpy()
+    counts = {"expected_results": position, "missing_results": absent}
+    length = own.max(initial=-1) + 1
+    return pd.DataFrame(
+        {name: np.bincount(places, minlength=length)[own] for name, places in counts.items()},
+        index=history.sessions.index,
+    )

@@ -18,7 +18,7 @@ _NEEDS_QUOTES: Final = re.compile('[",\r\n]')
 _TEXT: Final = frozenset(
     (
         "check_id check_name check_type check_session_id run_location run_locations origin schedule status outcome "
-        "run_source link state verdict drift kind measure figure reason created_by"
+        "run_source link state verdict drift kind measure figure before_from reason created_by"
     ).split()
 )
 

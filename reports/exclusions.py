@@ -19,6 +19,8 @@ _Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 def adjust_pairs(pairs: pd.DataFrame, history: History) -> pd.DataFrame:
     """`pairs` (with PAIR as columns) plus n_adjusted and pass_rate_adjusted: its rates without covered results."""
+    if history.exclusions.empty:
+        return pairs.assign(n_adjusted=pairs["n"], pass_rate_adjusted=pairs["pass_rate"])
     finals = rated(history.results)
     left = finals[~covered_results(finals, history.exclusions)].groupby(list(PAIR))["fail"]
     counts = pd.DataFrame({"n": left.size(), "failed": left.sum()})
@@ -41,8 +43,8 @@ def adjust_checks(checks: pd.DataFrame, history: History) -> pd.DataFrame:
 
 def exclusions_table(history: History) -> pd.DataFrame:
     """The exclusions that reach into the window, with names, and the rated sessions and results that each covers."""
-    finals, sessions = rated(history.results), rated_sessions(history.sessions)
     rows = history.exclusions
+    finals, sessions = rated(history.results), rated_sessions(history.sessions)
     single = [rows.iloc[[place]] for place in range(len(rows))]
     names = history.checks.reindex(rows["check_pk"])
     return rows.assign(
@@ -68,6 +70,8 @@ def covered_sessions(sessions: pd.DataFrame, results: pd.DataFrame, exclusions: 
     covered = np.zeros(len(sessions), dtype=bool)
     for one in exclusions[exclusions["run_location_pk"].isna()].itertuples():
         covered |= _spanned(sessions, one)
+    if exclusions.empty:
+        return covered
     finals = rated(results)
     finals = finals.assign(covered=covered_results(finals, exclusions))
     whole = finals.groupby("position")["covered"].all()

@@ -8,7 +8,7 @@ from typing import Final
 from reports import charts, wording
 from reports.key_figures import COUNT, RATIO, KeyFigure
 from reports.report import Report
-from reports.standing import part_from
+from reports.standing import begun
 
 _WEEK_DAYS: Final = 7
 _LABELS: Final[Mapping[str, str]] = {
@@ -92,8 +92,8 @@ def time_before(report: Report) -> str:
     """What the span that the window is compared with is called, and from when on there is anything of it."""
     days = len(report.before.days)
     name = "week before" if days == _WEEK_DAYS else f"{wording.plural(days, 'day')} before"
-    begun = part_from(report.before, report.begins)
-    return name if begun is None else f"{name} (from {wording.day(begun)} on)"
+    first = report.before_from
+    return name if first is None else f"{name} (from {begun(report.before, first)} on)"
 
 
 def _notes(figures: Mapping[str, KeyFigure]) -> dict[str, str]:

@@ -6,15 +6,15 @@ As a script: `python -m reports.flakiness sqlite:///history.db --week 2026-W47 -
 
 import sys
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from reports.events import is_in_event
-from reports.frames import PAIR, Bools, Rows, begins_group
-from reports.incidents import number_runs
-from reports.intervals import Floats, ratio, wilson
+from reports.frames import PAIR, Bools, begins_group
+from reports.incidents import failed_runs
+from reports.intervals import ratio, wilson
 from reports.thresholds import DEFAULTS, Thresholds
 
 SCOPES: Final = ("single", "narrow", "wide")
@@ -22,6 +22,7 @@ DURATIONS: Final = ("isolated", "sustained", "open")
 PARTITION: Final[tuple[str, ...]] = tuple(f"{scope}_{duration}" for scope, duration in product(SCOPES, DURATIONS))
 """The columns of the failure partition; they add up to the failures."""
 GAP_MIN_INTERVALS: Final = 4
+_HOUR_MS: Final = 3_600_000
 
 
 def flakiness(
@@ -55,21 +56,28 @@ def count_flips(sequence: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd
     than GAP_MIN_INTERVALS intervals tell no usual one, so nothing is cut.
     """
     new, fail = begins_group(sequence, PAIR), sequence["fail"].to_numpy(dtype=bool)
-    group = np.cumsum(new) - 1
-    gap = sequence["started_at"].diff().dt.total_seconds().to_numpy()
-    joined = ~new & ~_cuts(gap, new, group, thresholds)
+    joined = ~new & ~_cuts(sequence["started_at"], new, thresholds)
     flipped = joined.copy()
     flipped[1:] &= fail[1:] != fail[:-1]
-    pairs = pd.MultiIndex.from_frame(sequence.loc[new, list(PAIR)])
+    first = np.flatnonzero(new)
+    pairs = pd.MultiIndex.from_frame(sequence[list(PAIR)].iloc[first])
     counts = {"flips": flipped, "transitions": joined}
     return pd.DataFrame(
-        {name: np.bincount(group[flag], minlength=len(pairs)) for name, flag in counts.items()}, index=pairs
+        {name: np.add.reduceat(flag, first, dtype=np.int64) for name, flag in counts.items()}, index=pairs
     )
 
 
-def _cuts(gap: Floats, new: Bools, group: Rows, thresholds: Thresholds) -> Bools:
-    """Where a gap (seconds) cuts its sequence; what is usual is only asked of pairs with a gap that may be too long."""
-    cut = ~new & (gap > thresholds.gap_hours * 3600)
+def _cuts(started: "pd.Series[Any]", new: Bools, thresholds: Thresholds) -> Bools:
+    """Before which rows a gap cuts the sequence; what is usual is only asked of pairs with a gap that may be too long.
+
+    `new`: where a pair's sequence begins.
+    """
+    at_ms = started.astype("int64").to_numpy()
+    gap = np.diff(at_ms, prepend=at_ms[:1])
+    cut: Bools = ~new & (gap > thresholds.gap_hours * _HOUR_MS)
+    if not cut.any():
+        return cut
+    group = np.cumsum(new) - 1
     asked = np.zeros(len(gap), dtype=bool)
     asked[group[cut]] = True
     inside = ~new & asked[group]
@@ -90,17 +98,19 @@ def classify_failures(
     `open` a short run that touches the window's end; else `isolated`. A flake is isolated, not wide, and no part of
     one of the `events` (`events.find_events`).
     """
-    runs = number_runs(sequence, PAIR)
-    fails = runs["fail"]
-    failures = runs.loc[fails, [*PAIR, "position", "fire_pk", "started_at", "run"]]
-    position = failures["position"].to_numpy()
-    m, k = np.bincount(runs["position"].to_numpy())[position], np.bincount(position)[position]
+    runs = failed_runs(sequence, PAIR)
+    lengths = (runs["last"] - runs["first"] + 1).to_numpy()
+    fail, position = sequence["fail"].to_numpy(dtype=bool), sequence["position"].to_numpy()
+    failures = sequence.loc[fail, [*PAIR, "position", "fire_pk", "started_at"]]
+    failures = failures.assign(run=np.repeat(runs.index.to_numpy(), lengths))
+    failed = position[fail]
+    m, k = np.bincount(position)[failed], np.bincount(failed)[failed]
     scope = np.select([m == 1, (k > 1) & (2 * k > m)], ["single", "wide"], "narrow")
-    began_before = previous["failed"].reindex(pd.MultiIndex.from_frame(failures[list(PAIR)]), fill_value=False)
-    longer = runs.loc[fails, "at_start"] & began_before.to_numpy(dtype=bool)
-    length = runs.loc[fails, "run_length"] + longer
-    at_end = runs.loc[fails, "at_end"]
-    duration = np.select([length.gt(thresholds.isolated_sessions), at_end], ["sustained", "open"], "isolated")
+    pairs = pd.MultiIndex.from_frame(sequence[list(PAIR)].iloc[runs["first"]])
+    began_before = previous["failed"].reindex(pairs, fill_value=False).to_numpy(dtype=bool)
+    longer = lengths + (runs["at_start"].to_numpy() & began_before)
+    lasted = np.select([longer > thresholds.isolated_sessions, runs["at_end"]], ["sustained", "open"], "isolated")
+    duration = np.repeat(lasted, lengths)
     flake = (duration == "isolated") & (scope != "wide") & ~is_in_event(failures, events)
     return failures.assign(scope=scope, duration=duration, flake=flake)
 

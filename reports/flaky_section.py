@@ -16,6 +16,7 @@ PAIR_ROWS: Final = 10
 LOCATION_ROWS: Final = 40
 WORSE_ROWS: Final = 12
 _COLUMN_LENGTH: Final = 36
+_HEAT: Final = ("check_id", "check_name", "run_location", "n", "flake_events", "flake_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,19 +169,25 @@ def _pair(row: Any) -> PairRow:
 
 
 def _heat_map(report: Report) -> tuple[list[str], list[tuple[str, list[HeatCell]]]]:
-    """Flake rates of the checks that have any, the most certain first; columns by name."""
+    """Flake rates of checks that have any and ran often enough somewhere, the most certain first; columns by name."""
     pairs = report.check_location
     least = report.thresholds.min_runs
     worst = pairs.assign(_low=pairs["flake_floor_rate"].where(pairs["n"].ge(least), 0.0)).groupby("check_id")
-    by_check = worst.agg(low=("_low", "max"), events=("flake_events", "sum"), name=("check_name", "first"))
-    flaky = by_check[by_check["events"].gt(0)].assign(name=lambda frame: frame["name"].fillna("")).reset_index()
+    by_check = worst.agg(
+        low=("_low", "max"), events=("flake_events", "sum"), name=("check_name", "first"), runs=("n", "max")
+    )
+    flaky = (
+        by_check[by_check["events"].gt(0) & by_check["runs"].ge(least)]
+        .assign(name=lambda frame: frame["name"].fillna(""))
+        .reset_index()
+    )
     chosen = flaky.sort_values(["low", "events", "name", "check_id"], ascending=[False, False, True, True])
     ids = chosen["check_id"].head(HEAT_ROWS).tolist()
-    rows = pairs[pairs["check_id"].isin(ids)]
+    rows = pairs.loc[pairs["check_id"].isin(ids), list(_HEAT)]
     events = rows.groupby("run_location")["flake_events"].sum()
     columns = sorted(events.sort_values(ascending=False, kind="stable").head(HEAT_COLUMNS).index)
-    found = {(row.check_id, row.run_location): row for row in rows.itertuples()}
-    names = {str(row.check_id): check_name(row.check_name, str(row.check_id)).text for row in rows.itertuples()}
+    found: dict[tuple[Any, Any], Any] = {(row.check_id, row.run_location): row for row in rows.itertuples()}
+    names = {str(check): check_name(row.check_name, str(check)).text for (check, _), row in found.items()}
     heat = [(names[check], [_cell(found.get((check, column)), least) for column in columns]) for check in ids]
     return [place_name(column, longest=_COLUMN_LENGTH) for column in columns], heat
 

@@ -40,18 +40,20 @@ LEVEL_DAYS: Final = 63
 class History:
     """What the database holds of one window and of the time before it: a consistent snapshot, joined by integer keys.
 
-    `checks` (index check_pk): check_id, check_name, check_type, link. `run_locations` (index run_location_pk): names.
-    `location_sets` (index location_set_pk): sorted lists of names. `sessions`: every session of the window in the order
-    of every statistic, (started_at, check_session_id); `position` is its place, `in_rates` says that its results count
-    (finished, not excluded, not reconciled). `results`: one row per run location of each session in the rates;
-    `outcome` is PASS, DEGRADED, FAIL, VOID or MISSING. `fires`: schedule, origin, state, instants. `exclusions`: what a
-    person took out of the adjusted figures (`history_exclusions`).
+    `checks` (index check_pk): check_id, check_name, check_type, link, check_order. `run_locations` (index
+    run_location_pk): names. `location_sets` (index location_set_pk): sorted lists of names. `sessions`: every session
+    of the window in the order of every statistic, (started_at, check_session_id); `position` is its place, `in_rates`
+    says that its results count (finished, not excluded, not reconciled). `results`: one row per run location of each
+    session in the rates; `outcome` is PASS, DEGRADED, FAIL, VOID or MISSING. `fires`: schedule, origin, state,
+    instants. `exclusions`: what a person took out of the adjusted figures (`history_exclusions`).
     `firings` (index fire_pk): schedule (empty: by hand) and place, its number among those of the schedule in `recent`.
 
     `recent_sessions` and `recent` are the sessions (keys and outcome alone) and the results of the span that holds the
-    window, `before` and the last RECENT_DAYS days; their positions continue those of the window downwards. `levels`:
-    per series and local day of the last LEVEL_DAYS rated, failed and first-try sessions, `n` of the timeElapsed sample
-    and its `median_ms`. `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
+    window, `before` and the last RECENT_DAYS days; their positions continue those of the window downwards. `sequence`:
+    the rated ones of `recent`, pair by pair (`sequences`). `levels`: per series and local day of the last LEVEL_DAYS
+    rated, failed and first-try sessions, `n` of the timeElapsed sample and its `median_ms`, and `first_at`, when the
+    first one started. `incidents`: per week of `levels.week_numbers` and check, as `load_incidents` counts them.
+    `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
     """
 
     window: Window
@@ -66,13 +68,20 @@ class History:
     firings: pd.DataFrame
     recent_sessions: pd.DataFrame
     recent: pd.DataFrame
+    sequence: pd.DataFrame
     levels: pd.DataFrame
+    incidents: pd.DataFrame
     response: pd.DataFrame
 
 
 def within(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
     """The rows that started in the window."""
-    return frame[frame["started_at"].ge(window.start) & frame["started_at"].lt(window.end)]
+    return chosen(frame, (frame["started_at"].ge(window.start) & frame["started_at"].lt(window.end)).to_numpy())
+
+
+def chosen(frame: pd.DataFrame, rows: Bools) -> pd.DataFrame:
+    """These rows; the frame itself, no copy of millions, when these are all."""
+    return frame if rows.all() else frame[rows]
 
 
 def within_ordered(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
@@ -80,12 +89,6 @@ def within_ordered(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
     started = frame["started_at"]
     first, end = (int(started.searchsorted(pd.Timestamp(instant))) for instant in (window.start, window.end))
     return frame.iloc[first:end]
-
-
-def first_day(history: History) -> date | None:
-    """The first local day with a session, as far back as the history was read; None without any."""
-    first = pd.concat([history.levels["day"], history.recent_sessions["day"].iloc[:1]]).min()
-    return None if pd.isna(first) else first.date()
 
 
 def silent_after(history: History) -> date | None:
@@ -101,8 +104,9 @@ def silent_after(history: History) -> date | None:
 
 def last_before(sequence: pd.DataFrame, instant: datetime) -> pd.DataFrame:
     """`failed` per PAIR (the index): how its last rated result before the instant ended; `sequence`: `sequences`."""
-    earlier = sequence.loc[sequence["started_at"].lt(instant), [*PAIR, "fail"]]
-    last: pd.DataFrame = earlier[np.diff(slots(earlier, *PAIR), append=-1) != 0]
+    earlier = sequence["started_at"].lt(instant).to_numpy()
+    newest = earlier & np.append(begins_group(sequence, PAIR) | ~earlier, [True])[1:]
+    last: pd.DataFrame = sequence.loc[newest, [*PAIR, "fail"]]
     return last.set_index(list(PAIR)).rename(columns={"fail": "failed"})
 
 
@@ -110,13 +114,25 @@ def sequences(results: pd.DataFrame) -> pd.DataFrame:
     """The rated results pair by pair, each in the order of time; a new index. `results` are in the order of time.
 
     Columns: PAIR, position, fire_pk, started_at, attempts, fail. Sorted once for all windows: a window's part of it is
-    in the same order. Small integers are sorted by counting.
+    in the same order.
     """
     counting = rated(results)[[*PAIR, "position", "fire_pk", "started_at", "attempts", "fail"]]
-    codes, found = pd.factorize(slots(counting, *PAIR), sort=True)
-    order = np.argsort(codes.astype("uint16") if len(found) <= _MOST_COUNTED else codes, kind="stable")
-    sequence: pd.DataFrame = counting.iloc[order].reset_index(drop=True)
+    sequence: pd.DataFrame = counting.iloc[_sorting(slots(counting, *PAIR))].reset_index(drop=True)
     return sequence
+
+
+def check_by_check(sessions: pd.DataFrame) -> pd.DataFrame:
+    """The sessions (in the order of time) check by check: check_pk, position, started_at, fail; a new index."""
+    order = _sorting(sessions["check_pk"].to_numpy())
+    ordered: pd.DataFrame = sessions[["check_pk", "position", "started_at", "fail"]].iloc[order].reset_index(drop=True)
+    return ordered
+
+
+def _sorting(keys: Rows) -> Rows:
+    """The order of the keys, what is equal as it stands; few different ones are sorted by counting."""
+    codes, found = pd.factorize(keys, sort=True)
+    order: Rows = np.argsort(codes.astype("uint16") if len(found) <= _MOST_COUNTED else codes, kind="stable")
+    return order
 
 
 def begins_group(frame: pd.DataFrame, by: Sequence[str]) -> Bools:
@@ -143,8 +159,7 @@ def slots(frame: pd.DataFrame, first: str, second: str) -> "npt.NDArray[np.int64
 
 def rated(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows whose outcome counts, with a boolean `fail`."""
-    counts = frame["outcome"].isin(RATED)
-    counting = frame if counts.all() else frame[counts]
+    counting = chosen(frame, frame["outcome"].isin(RATED).to_numpy())
     return counting.assign(fail=counting["outcome"].eq(Outcome.FAIL))
 
 

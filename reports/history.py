@@ -27,9 +27,9 @@ from recorder.models import (
     Schedule,
 )
 from recorder.outcomes import Outcome
-from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, slots, within
+from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, sequences, slots, within
 from reports.history_exclusions import load_exclusions
-from reports.history_levels import load_levels, load_response
+from reports.history_levels import load_incidents, load_levels, load_response
 from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
 from reports.windows import Window, last_days, window_before
 
@@ -59,7 +59,9 @@ def load_history(engine: Engine, window: Window) -> History:
             firings=load_firings(connection, recent),
             recent_sessions=recent_sessions,
             recent=results,
+            sequence=sequences(results),
             levels=load_levels(connection, window),
+            incidents=load_incidents(connection, window),
             response=load_response(connection, window),
         )
 
@@ -97,8 +99,11 @@ def load_sessions(connection: Connection, window: Window, *, end: int) -> pd.Dat
     kinds |= {"status": "category", "outcome": "category"}
     kinds |= {"started_at": INSTANT, "stopped_at": INSTANT, "time_elapsed_ms": "float64"}
     sessions = frame_of(connection, query, kinds)
-    positions = np.arange(end - len(sessions), end, dtype="int64")
-    return sessions.assign(day=_local_day(sessions["started_at"], window), position=positions)
+    return sessions.assign(
+        check_session_id=sessions["check_session_id"].map(str).astype(object),
+        day=_local_day(sessions["started_at"], window),
+        position=np.arange(end - len(sessions), end, dtype="int64"),
+    )
 
 
 def load_recent_sessions(connection: Connection, span: Window) -> pd.DataFrame:
@@ -113,7 +118,7 @@ def load_recent_sessions(connection: Connection, span: Window) -> pd.DataFrame:
             CheckSession.check_pk,
             CheckSession.location_set_pk,
             func.coalesce(CheckSession.fire_pk, 0).label("fire_pk"),
-            epoch_ms(connection).label("started_at"),
+            epoch_ms(connection, CheckSession.started_at.expression).label("started_at"),
             case((rated, 1), else_=0).label("rated"),
             case((and_(rated, CheckSession.outcome == Outcome.FAIL), 1), else_=0).label("fail"),
             case((in_rates(CheckSession), 1), else_=0).label("in_rates"),
@@ -154,12 +159,14 @@ def load_results(connection: Connection, span: Window, sessions: pd.DataFrame) -
 
 
 def load_checks(connection: Connection) -> pd.DataFrame:
-    """Every check as it was last seen."""
+    """Every check as it was last seen; `check_order`: its place among all by name, then by id."""
     query = select(
         Check.pk.label("check_pk"), Check.check_id, Check.name.label("check_name"), Check.check_type, Check.link
     )
     frame = frame_of(connection, query, {"check_pk": "int64"})
-    return frame.assign(check_id=frame["check_id"].map(str).astype(object)).set_index("check_pk")
+    checks = frame.assign(check_id=frame["check_id"].map(str).astype(object)).set_index("check_pk")
+    named = checks.assign(check_name=checks["check_name"].fillna("")).sort_values(["check_name", "check_id"])
+    return checks.assign(check_order=pd.Series(np.arange(len(named)), index=named.index))
 
 
 def load_run_locations(connection: Connection) -> "pd.Series[str]":

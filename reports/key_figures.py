@@ -1,16 +1,19 @@
 """Pure: the figures of the first screen: this window, the time before it, and eight weekly points."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reports.frames import History, first_day, within_ordered
-from reports.incidents import count_incidents, number_runs
+from reports.beginning import part_from
+from reports.frames import History, check_by_check, within_ordered
+from reports.incidents import failed_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
 from reports.states import BROKEN, FLAKY
+from reports.windows import last_days
 
 COUNT = "count"
 RATIO = "ratio"
@@ -33,13 +36,18 @@ class KeyFigure:
 
 
 def key_figures(
-    history: History, now: Pairs, before: Pairs, recent: Mapping[int, Mapping[str, float]]
+    history: History,
+    now: Pairs,
+    before: Pairs,
+    recent: Mapping[int, Mapping[str, float]],
+    firsts: "pd.Series[Any]",
 ) -> list[KeyFigure]:
     """Every key figure, in the order of the page; `before` is NaN when nothing was rated then.
 
-    `recent`: `recent_weeks`, what is known of some weeks alone.
+    `recent`: `recent_weeks`, what is known of some weeks alone. `firsts`: `beginning.first_moments`.
     """
-    weekly = _weekly(history) | _recent(history, recent)
+    begun = _week_begun(history, firsts)
+    weekly = _weekly(history, begun) | _recent(begun, recent)
     sessions = {name: _session_figures(history, span) for name, span in _spans(history).items()}
     pairs = {"now": _pair_figures(now), "before": _pair_figures(before)}
     figures = [
@@ -66,7 +74,6 @@ def _spans(history: History) -> dict[str, pd.DataFrame]:
 def _session_figures(history: History, rated: pd.DataFrame) -> dict[str, float]:
     """From the sessions themselves; the first tries come from the daily counts of the same days."""
     n, failed = len(rated), int(rated["fail"].sum())
-    runs = number_runs(rated.sort_values(["check_pk", "position"]), ["check_pk"])
     days = history.levels[history.levels["day"].isin(rated["day"].unique())]
     known = n > 0
     return {
@@ -76,7 +83,7 @@ def _session_figures(history: History, rated: pd.DataFrame) -> dict[str, float]:
         "sessions_failed": failed if known else float("nan"),
         "checks_run": rated["check_pk"].nunique() if known else float("nan"),
         "checks_failed": rated.loc[rated["fail"], "check_pk"].nunique() if known else float("nan"),
-        "incidents": int(count_incidents(runs, ["check_pk"]).sum()) if known else float("nan"),
+        "incidents": len(failed_runs(check_by_check(rated), ["check_pk"])) if known else float("nan"),
     }
 
 
@@ -96,18 +103,20 @@ def _pair_figures(pairs: Pairs) -> dict[str, float]:
     }
 
 
-def _weekly(history: History) -> dict[str, list[float]]:
+def _weekly(history: History, begun: int) -> dict[str, list[float]]:
     """Eight points of what the daily counts tell; a week without a rated session is NaN.
 
     So is one in whose middle the history begins: part of a week would read as a drop. The last one is always told.
     """
     levels = history.levels.assign(week=week_numbers(history.levels, history.window.days[-1]))
-    levels = levels[levels["week"].ne(_week_begun(history)) | levels["week"].eq(WEEKS - 1)]
+    levels = levels[levels["week"].ne(begun) | levels["week"].eq(WEEKS - 1)]
     weeks = levels.groupby("week")[["rated", "failed", "first_try"]].sum().reindex(range(1, WEEKS)).astype("float64")
     by_check = levels.groupby(["week", "check_pk"])["failed"].sum().reset_index()
     ran = by_check.groupby("week")["check_pk"].nunique().reindex(range(1, WEEKS))
     hit = by_check[by_check["failed"].gt(0)].groupby("week")["check_pk"].nunique().reindex(range(1, WEEKS))
+    incidents = history.incidents.groupby("week")["incidents"].sum().reindex(range(1, WEEKS)).astype("float64")
     return {
+        "incidents": incidents.where(ran.notna()).tolist(),
         "sessions_rated": weeks["rated"].tolist(),
         "session_pass_rate": (1 - weeks["failed"] / weeks["rated"]).tolist(),
         "first_try_pass_rate": (weeks["first_try"] / weeks["rated"]).tolist(),
@@ -117,19 +126,23 @@ def _weekly(history: History) -> dict[str, list[float]]:
     }
 
 
-def _recent(history: History, recent: Mapping[int, Mapping[str, float]]) -> dict[str, list[float]]:
+def _recent(begun: int, recent: Mapping[int, Mapping[str, float]]) -> dict[str, list[float]]:
     """Eight points of what is only known of the last weeks; the week in which the history begins is unknown."""
-    begun = _week_begun(history)
     told = {number: week for number, week in recent.items() if number != begun or number == WEEKS - 1}
     names = next(iter(recent.values()), {})
     return {name: [told.get(number, {}).get(name, float("nan")) for number in range(1, WEEKS)] for name in names}
 
 
-def _week_begun(history: History) -> int:
-    """The week in whose middle, later than on its first day, the history begins; -1 when it begins with a week."""
-    begins = first_day(history)
-    days_back = 0 if begins is None else (history.window.days[-1] - begins).days + 1
-    return WEEKS - 1 - days_back // _WEEK_DAYS if days_back % _WEEK_DAYS else -1
+def _week_begun(history: History, firsts: "pd.Series[Any]") -> int:
+    """The week in whose middle the history begins; -1 when it begins with a week, or before those looked at."""
+    days = last_days(history.window, WEEKS * _WEEK_DAYS)
+    days_back = (history.window.days[-1] - firsts.index[0].date()).days if len(firsts) else len(days)
+    number = WEEKS - 1 - days_back // _WEEK_DAYS
+    if number < 0:
+        return -1
+    first, last = days[number * _WEEK_DAYS], days[number * _WEEK_DAYS + _WEEK_DAYS - 1]
+    span = replace(history.window, start=first.start, end=last.end)
+    return -1 if part_from(firsts, span) is None else number
 
 
 def _share(count: float, n: float) -> float:

@@ -69,23 +69,26 @@ def upper_tails(chances: list[npt.NDArray[np.float64]], hits: npt.ArrayLike) -> 
     """P(X >= hits) of each Poisson-binomial X, a sum of independent trials with these chances; exact.
 
     A convolution, trial by trial over all cases at once. The state is how many hits are still wanted, so nothing is
-    subtracted and small tails keep their digits.
+    subtracted and small tails keep their digits. Those with most trials stand first: each case ends with its own.
     """
     wanted = np.asarray(hits, dtype=np.int64)
     if not len(wanted):
         return np.empty(0)
-    longest = max(len(one) for one in chances)
-    table = np.zeros((len(wanted), longest))
-    for row, one in enumerate(chances):
-        table[row, : len(one)] = one
+    lengths = np.array([len(one) for one in chances])
+    order = np.argsort(-lengths, kind="stable")
+    running = len(lengths) - np.searchsorted(np.sort(lengths), np.arange(lengths.max()), side="right")
+    table = np.zeros((len(wanted), int(lengths.max())))
+    for row, case in enumerate(order):
+        table[row, : lengths[case]] = chances[case]
     state = np.zeros((len(wanted), int(wanted.max()) + 1))
-    state[np.arange(len(wanted)), wanted] = 1.0
-    for trial in range(longest):
-        p = table[:, [trial]]
-        moved = state[:, 1:] * p
-        state[:, 1:] -= moved
-        state[:, :-1] += moved
-    return state[:, 0]
+    state[np.arange(len(wanted)), wanted[order]] = 1.0
+    for trial, rows in enumerate(running):
+        moved = state[:rows, 1:] * table[:rows, [trial]]
+        state[:rows, 1:] -= moved
+        state[:rows, :-1] += moved
+    tails = np.empty(len(wanted))
+    tails[order] = state[:, 0]
+    return tails
 
 
 def adjusted(p_values: "pd.Series[float]") -> "pd.Series[float]":

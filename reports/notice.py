@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reports import wording
 from reports.headline import headline, title, window_lines
 from reports.report import Report
-from reports.templating import new_environment
+from reports.templating import environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Notice:
     @property
     def html(self) -> str:
         """The notice as HTML without a frame around it: mail programs and chats put it into their own."""
-        return new_environment().get_template("notice.html.j2").render(notice=self)
+        return environment().get_template("notice.html.j2").render(notice=self)
 
 
 def notice_of(report: Report, *, link: str | None = None) -> Notice:

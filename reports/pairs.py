@@ -7,9 +7,9 @@ import pandas as pd
 
 from recorder.outcomes import Outcome
 from reports.flakiness import classify_failures, flakiness
-from reports.frames import MISSING, PAIR, History, begins_group, last_before, pairs_of, within, within_ordered
+from reports.frames import MISSING, PAIR, History, begins_group, chosen, last_before, pairs_of, within, within_ordered
 from reports.location_test import compare_locations
-from reports.pass_rate import count_results, with_rates
+from reports.pass_rate import with_rates
 from reports.ranking import flake_floor
 from reports.states import FLAKY, pair_states
 from reports.thresholds import Thresholds
@@ -34,29 +34,29 @@ class Pairs:
 
 
 def measure_pairs(
-    history: History, sequence: pd.DataFrame, window: Window, events: pd.DataFrame, thresholds: Thresholds
+    history: History, window: Window, counted: pd.DataFrame, events: pd.DataFrame, thresholds: Thresholds
 ) -> Pairs:
-    """The pairs that should have run in the window, which lies inside of `history.recent`; `sequence` is that sorted.
+    """The pairs that should have run in the window, which lies inside of `history.recent`.
 
-    Sorting is what takes longest, so `frames.sequences` is made once for all windows.
+    `counted`: `count_results` by PAIR of the results in the window.
     """
-    results, rated = within_ordered(history.recent, window), within(sequence, window)
-    counts = with_rates(count_results(results, PAIR))
-    failures = classify_failures(rated, last_before(sequence, window.start), events, thresholds)
+    results, rated = within_ordered(history.recent, window), within(history.sequence, window)
+    counts = with_rates(counted)
+    failures = classify_failures(rated, last_before(history.sequence, window.start), events, thresholds)
     flaky = counts.join(flakiness(rated, failures, counts, thresholds))
     retried = results[results["outcome"].isin(_OK) & results["attempts"].gt(0)]
     columns = [*PAIR, "position", "started_at"]
     flakes = pd.concat([failures.loc[failures["flake"], columns], retried[columns]], ignore_index=True)
-    states = pair_states(sequence, flaky, flakes, window, thresholds)
+    states = pair_states(history.sequence, flaky, flakes, window, thresholds)
     return Pairs(flaky.join(states), failures, flakes)
 
 
 def compare_pairs(
-    spans: tuple[Pairs, Pairs], history: History, sequence: pd.DataFrame, events: pd.DataFrame, thresholds: Thresholds
+    spans: tuple[Pairs, Pairs], history: History, events: pd.DataFrame, thresholds: Thresholds
 ) -> pd.DataFrame:
     """The pairs of the window with all that takes more than the window to know (index PAIR).
 
-    `spans`: the pairs of the window and those of the time before; `sequence`: `frames.sequences`. Further columns:
+    `spans`: the pairs of the window and those of the time before. Further columns:
     round_robin, retries_seen, flake_floor_rate, flake_rank, the location test, response times,
     state_before, and failed_before, flake_events_before, n_before of the time before.
     """
@@ -67,7 +67,8 @@ def compare_pairs(
     check = table.index.get_level_values("check_pk")
     round_robin = check.isin(round_robin_checks(trailing))
     alone = check[round_robin]
-    comparable = sequence[sequence["started_at"].ge(start) & ~sequence["check_pk"].isin(alone)]
+    sequence = history.sequence
+    comparable = chosen(sequence, (sequence["started_at"].ge(start) & ~sequence["check_pk"].isin(alone)).to_numpy())
     floor = flake_floor(table["flake_events"], table["n"], thresholds)
     retried = trailing.loc[trailing["attempts"].gt(0), "check_pk"]
     earlier = before.table.reindex(table.index)

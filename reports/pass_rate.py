@@ -4,18 +4,20 @@ As a script: `python -m reports.pass_rate sqlite:///history.db --week 2026-W47 -
 per (check, run location) as CSV.
 """
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from recorder.outcomes import Outcome
-from reports.frames import MISSING, RATED, rated, rated_sessions
-from reports.incidents import count_incidents, number_runs
+from reports.frames import MISSING, OUTCOMES, PAIR, RATED, Rows, check_by_check, rated, rated_sessions
+from reports.incidents import count_incidents
 from reports.intervals import Floats, ratio, wilson
 
+_OK: Final = (Outcome.PASS, Outcome.DEGRADED)
 COUNTS: Final = ("n", "passed", "degraded", "failed", "void", "missing", "first_try", "retry_pass")
 
 
@@ -24,28 +26,42 @@ def count_results(results: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
     `first_try`: ok without an ATTEMPT, `retry_pass`: ok after at least one.
     """
-    outcome, retried = results["outcome"], results["attempts"].gt(0)
-    passed, degraded = outcome.eq(Outcome.PASS), outcome.eq(Outcome.DEGRADED)
-    failed, ok = outcome.eq(Outcome.FAIL), passed | degraded
-    flags = {
-        "n": ok | failed,
-        "passed": passed,
-        "degraded": degraded,
-        "failed": failed,
-        "void": outcome.eq(Outcome.VOID),
-        "missing": outcome.eq(MISSING),
-        "first_try": ok & ~retried,
-        "retry_pass": ok & retried,
+    places, index = _groups(results, by)
+    retried = results["attempts"].gt(0).to_numpy()
+    kind = results["outcome"].cat.codes.to_numpy(dtype=np.int64) * 2 + retried
+    shape = (len(index), len(OUTCOMES.categories), 2)
+    found = np.bincount(places * 2 * shape[1] + kind, minlength=math.prod(shape)).reshape(shape)
+    every = dict(zip(OUTCOMES.categories, found.sum(axis=2).T, strict=True))
+    at_once, after_retry = found[:, OUTCOMES.categories.isin(_OK)].sum(axis=1).T
+    counts = {
+        "n": sum(every[outcome] for outcome in RATED),
+        "passed": every[Outcome.PASS],
+        "degraded": every[Outcome.DEGRADED],
+        "failed": every[Outcome.FAIL],
+        "void": every[Outcome.VOID],
+        "missing": every[MISSING],
+        "first_try": at_once,
+        "retry_pass": after_retry,
     }
-    return _count_flags(results, by, flags)
+    return pd.DataFrame(counts, index=index)
+
+
+def add_days(daily: pd.DataFrame) -> pd.DataFrame:
+    """The counts of each PAIR (the index) from those of its days, `count_results` by PAIR and day."""
+    return daily.groupby(level=list(PAIR)).sum()
 
 
 def _count_flags(rows: pd.DataFrame, by: Sequence[str], flags: "Mapping[str, pd.Series[bool]]") -> pd.DataFrame:
     """How many rows of each group of `by` (the index) have each flag: the groups are found once for all flags."""
-    groups = rows.groupby(list(by))
-    places, index = groups.ngroup().to_numpy(), groups.size().index
+    places, index = _groups(rows, by)
     counts = {name: np.bincount(places[flag.to_numpy()], minlength=len(index)) for name, flag in flags.items()}
     return pd.DataFrame(counts, index=index)
+
+
+def _groups(rows: pd.DataFrame, by: Sequence[str]) -> "tuple[Rows, pd.Index[Any]]":
+    """The number of each row's group of `by`, and the groups."""
+    groups = rows.groupby(list(by))
+    return np.asarray(groups.ngroup(), dtype=np.int64), groups.size().index
 
 
 def with_rates(counts: pd.DataFrame) -> pd.DataFrame:
@@ -94,13 +110,13 @@ def check_rates(sessions: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     """
     counts = count_sessions(sessions, ["check_pk"])
     n, ok = counts["rated"], counts["passed"] + counts["degraded"]
-    runs = number_runs(rated_sessions(sessions).sort_values(["check_pk", "position"]), ["check_pk"])
+    ordered = check_by_check(rated_sessions(sessions))
     splits = _split_sessions(results).reindex(counts.index, fill_value=0)
     return counts.assign(
         **_rate("pass_rate", ok, n),
         **_rate("degraded_rate", counts["degraded"], n),
         **_rate("first_try_pass_rate", counts["first_try"], n),
-        incidents=count_incidents(runs, ["check_pk"]).reindex(counts.index, fill_value=0),
+        incidents=count_incidents(ordered, ["check_pk"]).reindex(counts.index, fill_value=0),
         split_sessions=splits["split"],
         shared_sessions=splits["shared"],
         **_rate("split_rate", splits["split"], splits["shared"]),

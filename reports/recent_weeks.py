@@ -1,4 +1,4 @@
-"""Pure: figures that only single sessions and results tell, week by week, as far back as these are looked at."""
+"""Pure: figures that only single results tell, week by week, as far back as these are looked at."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,7 +8,6 @@ import pandas as pd
 
 from reports.flakiness import classify_failures
 from reports.frames import MISSING, RECENT_DAYS, History, last_before, within, within_ordered
-from reports.incidents import count_incidents, number_runs
 from reports.levels import WEEKS
 from reports.pairs import Pairs
 from reports.thresholds import Thresholds
@@ -16,20 +15,18 @@ from reports.windows import Window, last_days
 
 WEEK_DAYS: Final = 7
 FIRST_WEEK: Final = WEEKS - RECENT_DAYS // WEEK_DAYS
-"""The oldest week of `week_numbers` whose sessions and results are looked at one by one."""
+"""The oldest week of `week_numbers` whose results are looked at one by one."""
 
 
 def recent_weeks(
     history: History,
-    sequence: pd.DataFrame,
     events: pd.DataFrame,
     thresholds: Thresholds,
     measured: Sequence[tuple[Window, Pairs]],
 ) -> dict[int, Mapping[str, float]]:
-    """Incidents, results, flake events and what they are made of, of each week from FIRST_WEEK on with a rated result.
+    """Results, flake events and what they are made of, of each week from FIRST_WEEK on with a rated result.
 
-    A week is counted as a window of its own: what began before it and goes on is an incident of both. `sequence`:
-    `frames.sequences`. `measured`: windows that need not be looked at again when they are one of the weeks.
+    `measured`: windows that need not be looked at again when they are one of the weeks.
     """
     there = {(window.start, window.end): pairs.table for window, pairs in measured}
     days = last_days(history.window, RECENT_DAYS)
@@ -38,16 +35,13 @@ def recent_weeks(
         first = (number - FIRST_WEEK) * WEEK_DAYS
         week = replace(history.window, start=days[first].start, end=days[first + WEEK_DAYS - 1].end)
         table = there.get((week.start, week.end))
-        counts = _results(history, sequence, week, events, thresholds) if table is None else _sums(table)
-        found[number] = counts | {"incidents": _incidents(history, week)}
+        found[number] = _results(history, week, events, thresholds) if table is None else _sums(table)
     return {number: figures for number, figures in found.items() if figures["results"]}
 
 
-def _results(
-    history: History, sequence: pd.DataFrame, week: Window, events: pd.DataFrame, thresholds: Thresholds
-) -> dict[str, float]:
-    results, rated = within_ordered(history.recent, week), within(sequence, week)
-    failures = classify_failures(rated, last_before(sequence, week.start), events, thresholds)
+def _results(history: History, week: Window, events: pd.DataFrame, thresholds: Thresholds) -> dict[str, float]:
+    results, rated = within_ordered(history.recent, week), within(history.sequence, week)
+    failures = classify_failures(rated, last_before(history.sequence, week.start), events, thresholds)
     retried = int((~rated["fail"] & rated["attempts"].gt(0)).sum())
     flakes, missing = retried + int(failures["flake"].sum()), int(results["outcome"].eq(MISSING).sum())
     return _named(len(rated), flakes, retried, missing)
@@ -66,9 +60,3 @@ def _named(n: int, flakes: int, retried: int, missing: int) -> dict[str, float]:
         "retry_passes": retried,
         "missing_results": missing,
     }
-
-
-def _incidents(history: History, week: Window) -> int:
-    sessions = within_ordered(history.recent_sessions, week)
-    rated = sessions[sessions["rated"]].sort_values(["check_pk", "position"])
-    return int(count_incidents(number_runs(rated, ["check_pk"]), ["check_pk"]).sum())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import pandas as pd
 
@@ -20,10 +20,10 @@ class Report:
     flake_events_before and link; `elapsed` days (daily medians), weekly_ms (eight weekly levels, oldest first) and
     moved; `changes` position. `before` is the span that they are compared with. `check_days` (index check_id, day):
     rated and failed sessions, for the strips. `session_strips`: sessions x locations of the flakiest checks.
-    `failures_by_hour` (index weekday, hour): rated and failed sessions. `events`: fleet and location events. `begins`:
-    the first local day with a session, as far back as the history was read; None without any. `silent_after`: the last
-    local day with a session when a longer silence follows it than is usual. `about`: which checks it is about, empty
-    for all.
+    `failures_by_hour` (index weekday, hour): rated and failed sessions. `events`: fleet and location events.
+    `window_from`, `before_from`: the local moment at which the history begins inside of that span, None when it holds
+    the whole of it (`beginning.part_from`). `silent_after`: the last local day with a session when a longer silence
+    follows it than is usual. `about`: which checks it is about, empty for all.
     """
 
     window: Window
@@ -46,7 +46,8 @@ class Report:
     session_strips: pd.DataFrame
     failures_by_hour: pd.DataFrame
     coverage: Coverage
-    begins: date | None
+    window_from: datetime | None
+    before_from: datetime | None
     silent_after: date | None
     about: str = ""
 

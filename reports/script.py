@@ -16,9 +16,10 @@ from reports.columns import COLUMNS
 from reports.csv_files import csv_text
 from reports.events import find_events
 from reports.flakiness import PARTITION
-from reports.frames import History, sequences
+from reports.frames import PAIR, History
 from reports.history import load_history
 from reports.pairs import measure_pairs
+from reports.pass_rate import count_results
 from reports.thresholds import DEFAULTS
 from reports.trends import trends
 from reports.windows import Window, range_window, week_window
@@ -26,7 +27,8 @@ from reports.windows import Window, range_window, week_window
 
 def _pairs_table(history: History) -> pd.DataFrame:
     events = find_events(history.recent_sessions, history.recent)
-    pairs = measure_pairs(history, sequences(history.recent), history.window, events, DEFAULTS)
+    counted = count_results(history.results, PAIR)
+    pairs = measure_pairs(history, history.window, counted, events, DEFAULTS)
     return tables.check_location_table(history, pairs.table)
 
 

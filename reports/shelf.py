@@ -8,16 +8,17 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from recorder.errors import UsageError
 from reports import wording
 from reports.headline import headline, moment, title
+from reports.notice import Notice, notice_of
 from reports.report import Report
-from reports.templating import new_environment
+from reports.templating import environment
 from reports.weekly import write_report
 
 MARKER: Final = "delivery.json"
@@ -30,7 +31,10 @@ _HEAD: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a marker says of its report: enough for the list of past reports."""
+    """What a marker says of its report: enough for the list of past reports, and to tell people of it again.
+
+    `notice`: the fields of a `Notice`, empty in a marker that an earlier version wrote.
+    """
 
     label: str
     start: str
@@ -40,6 +44,7 @@ class Delivered:
     passed: str
     sentence: str
     files: Sequence[str]
+    notice: Mapping[str, Any] = field(default_factory=dict)
 
 
 def shelve(report: Report, directory: Path, *, keep: int) -> tuple[Path, bool]:
@@ -69,6 +74,19 @@ def past_reports(directory: Path) -> list[Delivered]:
     markers = (_read_marker(folder) for folder in directory.iterdir() if folder.is_dir() and not folder.is_symlink())
     found = [marker for marker in markers if marker is not None]
     return sorted(found, key=lambda marker: (marker.start, marker.label), reverse=True)
+
+
+def notice_in(folder: Path, *, link: str | None) -> Notice:
+    """The notice of the report in a folder of the shelf, with the figures that stand in it: newer ones may differ.
+
+    Raises UsageError when there is none.
+    """
+    marker = _read_marker(folder)
+    if marker is None:
+        raise UsageError(f"{folder} holds no delivered report: nobody can be told of it")
+    older = {"figures": [("Sessions passed", marker.passed or wording.UNKNOWN)], "about": "", "window": marker.window}
+    known = marker.notice or {"title": f"Checkly report: {marker.title}", "sentence": marker.sentence, **older}
+    return Notice(**{**known, "link": link})
 
 
 def _write_folder(report: Report, folder: Path) -> None:
@@ -102,6 +120,7 @@ def _marker_of(report: Report, files: Sequence[str]) -> Delivered:
         passed=wording.percent((counts.passed + counts.degraded) / counts.rated) if counts.rated else "",
         sentence=headline(report)[0],
         files=files,
+        notice=asdict(notice_of(report)),
     )
 
 
@@ -137,7 +156,7 @@ def _point_latest(directory: Path, label: str) -> None:
 
 
 def _write_index(directory: Path, reports: Sequence[Delivered]) -> None:
-    page = new_environment().get_template("shelf.html.j2").render(reports=reports, generator=GENERATOR)
+    page = environment().get_template("shelf.html.j2").render(reports=reports, generator=GENERATOR)
     _write_whole(directory / INDEX, page)
 
 

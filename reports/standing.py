@@ -1,6 +1,6 @@
 """Pure: how things stand without any change: what stays broken, what always fails, and what was not recorded."""
 
-from datetime import date
+from datetime import datetime
 from typing import Final
 
 import pandas as pd
@@ -53,9 +53,10 @@ def lost_instants(report: Report) -> str:
     return f"only {fires['triggered']:,} of {wording.plural(due, 'due instant')} were triggered ({', '.join(became)})"
 
 
-def part_from(span: Window, begins: date | None) -> date | None:
-    """The day inside of the span on which the history begins; None when it began before, or on the span's first day."""
-    return begins if begins is not None and span.days[0] < begins <= span.days[-1] else None
+def begun(span: Window, at: datetime) -> str:
+    """When a history begins inside of the span, such as "Wed 18 Nov"; on the span's first day with the time."""
+    when = wording.day(at.date())
+    return f"{when} {at:%H:%M}" if at.date() == span.days[0] else when
 
 
 def _still_broken(report: Report) -> str:
@@ -107,8 +108,9 @@ def _lost_results(report: Report) -> str:
 
 def _silence(report: Report) -> str:
     """From when on there is a history, and where it ends before the window does."""
-    begun, last = part_from(report.window, report.begins), report.silent_after
-    silent = [f"{when} {wording.day(day)}" for when, day in (("before", begun), ("after", last)) if day]
+    first, last = report.window_from, report.silent_after
+    silent = [f"before {begun(report.window, first)}"] if first else []
+    silent += [f"after {wording.day(last)}"] if last else []
     return f"nothing was recorded {' and '.join(silent)}" if silent else ""
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from reports.frames import PAIR, Bools, Rows, slots, within
+from reports.frames import PAIR, Bools, Rows, begins_group, within
 from reports.thresholds import DEFAULTS, Thresholds
 from reports.windows import Window
 
@@ -33,8 +33,8 @@ def pair_states(
     flake events and `flaky_rate`; since the window's first event (`flakes`: PAIR and started_at). Else `healthy`, since
     the first ok result after the last failure; NaT when none is known.
     """
-    known = sequence.loc[sequence["started_at"].lt(window.end), [*PAIR, "fail", "started_at"]]
-    ends = _sequence_ends(known, thresholds).reindex(measured.index)
+    known = sequence["started_at"].lt(window.end).to_numpy()
+    ends = _sequence_ends(sequence, known, thresholds).reindex(measured.index)
     few = measured["n"].lt(thresholds.min_runs)
     broken = ends["broken"].eq(True)  # noqa: FBT003  a pair without a result is not broken
     events, rate = measured["flake_events"], measured["flake_rate"]
@@ -45,17 +45,22 @@ def pair_states(
     return pd.DataFrame({"state": state, "state_since_at": since.where(state != FEW)}, index=measured.index)
 
 
-def _sequence_ends(sequence: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
-    """Per PAIR how its results end: broken, broken_at (first failure of the run that broke it), recovered_at."""
-    pair, fail, started = slots(sequence, *PAIR), sequence["fail"].to_numpy(dtype=bool), sequence["started_at"]
-    last = np.flatnonzero(np.diff(pair, append=-1))
-    first = np.append(0, last + 1)[: len(last)]
+def _sequence_ends(sequence: pd.DataFrame, known: Bools, thresholds: Thresholds) -> pd.DataFrame:
+    """Per PAIR how its `known` results, the first ones of its sequence, end.
+
+    Columns: broken, broken_at (first failure of the run that broke it), recovered_at.
+    """
+    new, fail, started = begins_group(sequence, PAIR), sequence["fail"].to_numpy(dtype=bool), sequence["started_at"]
+    first = np.flatnonzero(new & known)
+    last = np.flatnonzero(known & np.append(new | ~known, [True])[1:])
     broken = _is_broken(fail, last, first, thresholds)
     fails = np.append(-1, np.flatnonzero(fail))
     recovered = np.maximum(fails[np.searchsorted(fails, last, side="right") - 1], first - 1) + 1
-    of_broken = np.repeat(broken, last - first + 1)
+    lengths = (last - first + 1)[broken]
+    rows = np.arange(lengths.sum()) + np.repeat(first[broken] - np.cumsum(lengths) + lengths, lengths)
+    breaking = _breaking_rows(fail[rows], np.repeat(np.flatnonzero(broken), lengths), thresholds)
     broken_at = np.full(len(last), -1)
-    broken_at[broken] = np.flatnonzero(of_broken)[_breaking_rows(fail[of_broken], pair[of_broken], thresholds)]
+    broken_at[broken] = rows[breaking]
     table = pd.DataFrame(
         {
             "broken": broken,

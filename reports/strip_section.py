@@ -1,6 +1,6 @@
 """Pure: the flakiest checks session by session and location by location, as strips with the words beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,20 +61,25 @@ def _name(row: Any) -> Name:
 
 
 def _check(report: Report, name: Name, rows: pd.DataFrame) -> CheckStrips:
-    sessions = rows[["position", "started_at"]].drop_duplicates("position").sort_values("position")
-    grid = rows.pivot_table(index="run_location", columns="position", values="cell", aggfunc="first").fillna("")
-    odd = rows[rows["cell"].isin(list(_WORDS))]
-    newest = odd["position"].drop_duplicates().sort_values(ascending=False)
+    """`rows` stand location by location, each in the order of time."""
     zone = report.window.zone
+    started = dict(zip(rows["position"].tolist(), rows["started_at"], strict=True))
+    order = {position: place for place, position in enumerate(sorted(started))}
+    lines: dict[str, list[str]] = {}
+    odd: dict[int, dict[str, list[str]]] = {}
+    for place, position, cell in zip(rows["run_location"], rows["position"].tolist(), rows["cell"], strict=True):
+        lines.setdefault(place, [""] * len(order))[order[position]] = cell
+        if cell in _WORDS:
+            odd.setdefault(position, {}).setdefault(cell, []).append(place)
+    newest = sorted(odd, reverse=True)
     return CheckStrips(
         name=name,
-        sessions=len(sessions),
-        span=f"{wording.when(sessions['started_at'].iloc[0], zone)} to "
-        f"{wording.when(sessions['started_at'].iloc[-1], zone)}",
-        width=len(sessions) * charts.STRIP_STEP,
-        places=[_place(str(place), cells.tolist()) for place, cells in grid.head(PLACE_ROWS).iterrows()],
-        hidden_places=max(0, len(grid) - PLACE_ROWS),
-        events=[_event(report, odd[odd["position"].eq(position)]) for position in newest.head(EVENT_ROWS)],
+        sessions=len(order),
+        span=f"{wording.when(started[min(order)], zone)} to {wording.when(started[max(order)], zone)}",
+        width=len(order) * charts.STRIP_STEP,
+        places=[_place(place, lines[place]) for place in sorted(lines)[:PLACE_ROWS]],
+        hidden_places=max(0, len(lines) - PLACE_ROWS),
+        events=[(wording.when(started[position], zone), _said(odd[position])) for position in newest[:EVENT_ROWS]],
         hidden_events=max(0, len(newest) - EVENT_ROWS),
     )
 
@@ -84,12 +89,7 @@ def _place(name: str, cells: Sequence[str]) -> PlaceStrip:
     return PlaceStrip(place_name(name), paths, [cells.count(kind) for kind in ("FAIL", "RETRY", "MISSING")])
 
 
-def _event(report: Report, cells: pd.DataFrame) -> tuple[str, str]:
-    """When one session started, and what was odd about it, such as "failed: eu-west-1; missing: sa-east-1"."""
-    first: Any = cells["started_at"].iloc[0]
-    said = [
-        f"{words}: {', '.join(place_name(place) for place in cells.loc[cells['cell'].eq(kind), 'run_location'])}"
-        for kind, words in _WORDS.items()
-        if cells["cell"].eq(kind).any()
-    ]
-    return wording.when(first, report.window.zone), "; ".join(said)
+def _said(odd: Mapping[str, Sequence[str]]) -> str:
+    """What was odd about a session (run locations by kind of cell): "failed: eu-west-1; missing: sa-east-1"."""
+    said = [(words, odd[kind]) for kind, words in _WORDS.items() if kind in odd]
+    return "; ".join(f"{words}: {', '.join(place_name(place) for place in places)}" for words, places in said)

@@ -4,16 +4,18 @@ Which columns a file shows, and in which order: `columns.py`. A table may carry 
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.changes import KINDS
 from reports.elapsed import daily_medians, elapsed
-from reports.frames import MISSING, PAIR, History
+from reports.frames import MISSING, History
 from reports.intervals import ratio
 from reports.key_figures import KeyFigure
-from reports.pass_rate import check_rates, count_results, location_rates, with_rates
+from reports.pass_rate import check_rates, location_rates, with_rates
 from reports.states import STATES
 
 
@@ -60,9 +62,12 @@ def locations_table(pairs: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def daily_table(history: History) -> pd.DataFrame:
-    """One row per (check, run location, local day) on which something ran or should have."""
-    return named(with_rates(count_results(history.results, [*PAIR, "day"])).reset_index(), history)
+def daily_table(history: History, daily: pd.DataFrame) -> pd.DataFrame:
+    """One row per (check, run location, local day) on which something ran or should have.
+
+    `daily`: `count_results` of the window by PAIR and day.
+    """
+    return named(with_rates(daily).reset_index(), history)
 
 
 def elapsed_table(history: History, series: pd.DataFrame) -> pd.DataFrame:
@@ -79,11 +84,10 @@ def elapsed_table(history: History, series: pd.DataFrame) -> pd.DataFrame:
 
 def sessions_table(history: History) -> pd.DataFrame:
     """Every session of the window; `missing_locations` is known for those in the rates only."""
-    absent = history.results["outcome"].eq(MISSING).groupby(history.results["position"]).sum()
+    absent = history.results.loc[history.results["outcome"].eq(MISSING), "position"].value_counts()
     sessions = history.sessions.merge(history.checks, left_on="check_pk", right_index=True)
-    ids = sessions["check_session_id"].map(str).astype(object)
+    ids = sessions["check_session_id"]
     return sessions.assign(
-        check_session_id=ids,
         run_locations=sessions["location_set_pk"].map(_set_names(history)),
         missing_locations=sessions["position"].map(absent).fillna(0).where(sessions["in_rates"]),
         link=(sessions["link"] + "/check-sessions/" + ids).where(sessions["link"].notna(), None),
@@ -125,11 +129,16 @@ def events_table(history: History, events: pd.DataFrame) -> pd.DataFrame:
     return events.assign(run_locations=events["run_location_pk"].map(history.run_locations).fillna("").astype(object))
 
 
-def summary_table(figures: list[KeyFigure]) -> pd.DataFrame:
-    """One row per key figure; counts and ratios stand in one column, each written as what it is."""
+def summary_table(figures: list[KeyFigure], before_from: datetime | None) -> pd.DataFrame:
+    """One row per key figure; counts and ratios stand in one column, each written as what it is.
+
+    `before_from`: the local moment at which the history begins inside of the time before; None when that is whole.
+    """
+    begins = None if before_from is None else before_from.isoformat(timespec="minutes")
     rows = [
         {"figure": one.name, "kind": one.kind, "now": one.now, "before": one.before}
         | {f"week_{number}": value for number, value in enumerate(one.weeks, start=1)}
+        | {"before_from": begins}
         for one in figures
     ]
     return pd.DataFrame(rows)
@@ -142,18 +151,20 @@ def _links(rows: pd.DataFrame, sessions: pd.DataFrame) -> "pd.Series[Any]":
 
 def named(frame: pd.DataFrame, history: History) -> pd.DataFrame:
     """The frame with the names of its keys, sorted by check name, check id, run location(s), day."""
-    named = frame.merge(history.checks, left_on="check_pk", right_index=True)
-    order = ["_name", "check_id"]
+    checks = history.checks
+    places = checks.index.get_indexer(pd.Index(frame["check_pk"]))
+    named = frame.assign(**{str(name): checks[name].take(places).to_numpy() for name in checks})
+    order = [checks["check_order"].to_numpy()[places]]
     if "run_location_pk" in named:
-        named = named.assign(run_location=named["run_location_pk"].map(history.run_locations))
-        order.append("run_location")
+        named["run_location"] = named["run_location_pk"].map(history.run_locations)
+        order.append(named["run_location_pk"].map(history.run_locations.rank()).to_numpy())
     if "location_set_pk" in named:
-        named = named.assign(run_locations=named["location_set_pk"].map(_set_names(history)))
-        order.append("run_locations")
+        names = _set_names(history)
+        named["run_locations"] = named["location_set_pk"].map(names)
+        order.append(named["location_set_pk"].map(names.rank()).to_numpy())
     if "day" in named:
-        order.append("day")
-    named = named.assign(_name=named["check_name"].fillna(""))
-    return named.sort_values(order, ignore_index=True).drop(columns="_name")
+        order.append(named["day"].to_numpy())
+    return named.iloc[np.lexsort(order[::-1])].reset_index(drop=True)
 
 
 def _set_names(history: History) -> "pd.Series[str]":

@@ -11,19 +11,21 @@ from sqlalchemy import Engine
 
 from recorder.errors import UsageError
 from reports import strips, tables
+from reports.beginning import first_moments, part_from
 from reports.changes import find_changes
 from reports.columns import COLUMNS
 from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text
 from reports.events import events_among, find_events, merge_events
 from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
-from reports.frames import History, first_day, sequences, silent_after, within
+from reports.frames import PAIR, History, silent_after, within, within_ordered
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
 from reports.key_figures import KeyFigure, key_figures
 from reports.manifest import iso, manifest_text, window_json
 from reports.pairs import compare_pairs, measure_pairs
+from reports.pass_rate import add_days, count_results
 from reports.recent_weeks import recent_weeks
 from reports.render import render_page
 from reports.report import Report
@@ -72,18 +74,21 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     if selection:
         history = only(history, selection)
         events = events_among(events, history.recent)
-    sequence = sequences(history.recent)
-    now = measure_pairs(history, sequence, history.window, events, thresholds)
-    before = measure_pairs(history, sequence, history.before, events, thresholds)
-    pairs = tables.check_location_table(history, compare_pairs((now, before), history, sequence, events, thresholds))
+    daily = count_results(history.results, [*PAIR, "day"])
+    earlier = count_results(within_ordered(history.recent, history.before), PAIR)
+    now = measure_pairs(history, history.window, add_days(daily), events, thresholds)
+    before = measure_pairs(history, history.before, earlier, events, thresholds)
+    pairs = tables.check_location_table(history, compare_pairs((now, before), history, events, thresholds))
     series = trends(history, thresholds)
     sessions = tables.sessions_table(history)
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
     changes = find_changes(history, pairs, tables.named(series.reset_index(), history), thresholds)
     incidents = find_incidents(history.recent_sessions, history.recent, history.window)
     measured = ((history.window, now), (history.before, before))
-    weeks = recent_weeks(history, sequence, events, thresholds, measured)
-    figures = key_figures(history, now, before, weeks)
+    weeks = recent_weeks(history, events, thresholds, measured)
+    firsts = first_moments(history)
+    figures = key_figures(history, now, before, weeks, firsts)
+    before_from = part_from(firsts, history.before)
     return Report(
         window=history.window,
         before=history.before,
@@ -92,10 +97,10 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         checks=adjust_checks(tables.checks_table(history, pairs), history),
         check_location=adjust_pairs(pairs, history),
         locations=tables.locations_table(pairs, shared),
-        daily=tables.daily_table(history),
+        daily=tables.daily_table(history, daily),
         elapsed=tables.elapsed_table(history, series),
         sessions=sessions,
-        summary=tables.summary_table(figures),
+        summary=tables.summary_table(figures, before_from),
         changes=tables.changes_table(history, changes, sessions),
         incidents=tables.incidents_table(history, incidents, shared, sessions),
         events=shared,
@@ -105,7 +110,8 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         session_strips=strips.session_strips(history, pairs),
         failures_by_hour=strips.failures_by_hour(history),
         coverage=count_coverage(history),
-        begins=first_day(history),
+        window_from=part_from(firsts, history.window),
+        before_from=before_from,
         silent_after=silent_after(history),
         about=str(selection),
     )
@@ -152,7 +158,7 @@ def summary(report: Report, files: Sequence[Path] = ()) -> dict[str, Any]:
     window, counts = report.window, report.coverage
     return {
         "window": window_json(window),
-        "compared_with": window_json(report.before),
+        "compared_with": window_json(report.before) | {"recorded_from": _plain(report.before_from)},
         "sessions": {
             name: getattr(counts, name)
             for name in (
@@ -191,7 +197,9 @@ def _rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: what is unknown is null, an instant is text."""
+    """As JSON has it: what is unknown is null, an instant is text; a local time has no offset."""
     if pd.isna(value):
         return None
-    return iso(value) if isinstance(value, datetime) else value
+    if isinstance(value, datetime):
+        return iso(value) if value.tzinfo else value.isoformat(timespec="minutes")
+    return value

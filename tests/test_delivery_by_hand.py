@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from recorder import db
 from recorder.clock import utc_now
 from recorder.models import Delivery
 from tests.commands import Done, command, one_line
-from tests.past import hourly
+from tests.past import MONDAY, hourly
 from tests.sockets import ScriptedServer, http_answer, saying
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -71,6 +71,26 @@ def test_a_report_is_delivered_and_told_of_at_once_and_told_of_again(folder: Pat
     assert page.stat().st_mtime_ns == written
     assert len(sink.requests) == 2
     assert "Only" in page.read_text(encoding="utf-8")
+
+
+def test_people_are_told_again_what_the_page_says_and_not_what_was_recorded_since(folder: Path) -> None:
+    """The page stays as it is, and newer figures would contradict it. A marker of an earlier version says less."""
+    with ScriptedServer(*(saying(http_answer(200)) for _ in range(3))) as sink:
+        address = f"json://127.0.0.1:{sink.port}/"
+        page = folder / deliver(folder, "checkout", address).out.strip()
+        tenth = datetime.fromisoformat(f"{page.parent.name}-10T00:00:00+00:00")
+        late = hourly(["fail"], start=(tenth - MONDAY) / timedelta(hours=1))
+        (folder / "late.json").write_text(json.dumps(late))
+        assert command("import", "late.json", folder=folder).code == 0
+        deliver(folder, "checkout", address)
+        marker = page.parent / "delivery.json"
+        said = json.loads(marker.read_text())
+        marker.write_text(json.dumps({name: said[name] for name in said if name != "notice"}))
+        deliver(folder, "checkout", address)
+
+    first, again, older = (json.loads(request.body)["message"] for request in sink.requests)
+    assert first == again
+    assert all("No session was recorded" in message for message in (first, older))
 
 
 def test_the_weekly_report_has_a_name_too_and_tells_nobody(folder: Path) -> None:

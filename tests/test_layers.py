@@ -190,7 +190,6 @@ def test_reports_are_imported_by_their_verbs_alone_and_when_they_run() -> None:
         ("recorder.cli_common", "later"),  # the thresholds, which need no pandas
         ("recorder.cli_common", "typing"),
         ("recorder.cli_delivery", "later"),
-        ("recorder.cli_delivery", "typing"),
         ("recorder.cli_backfill", "later"),  # how a span of time is written, which needs no pandas
         ("recorder.cli_exclude", "later"),
     }

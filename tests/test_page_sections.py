@@ -17,6 +17,7 @@ from reports.figure_section import figure_section
 from reports.flaky_section import flaky_section
 from reports.hour_section import hour_section
 from reports.incident_section import incident_section
+from reports.render import render_page
 from reports.report import Report
 from reports.strip_section import strip_section
 from reports.thresholds import DEFAULTS
@@ -210,3 +211,15 @@ def test_neighbouring_cells_are_drawn_as_one(kind: str) -> None:
 
     assert charts.strip_path([kind, kind, "", kind], kind) == f"M0 {y}h8v{height}h-8zM12 {y}h4v{height}h-4z"
     assert charts.strip_path(["", "other"], kind) == ""
+
+
+def test_checks_that_ran_too_seldom_everywhere_are_counted_and_draw_no_heat_map() -> None:
+    """Forty rows of "too few" say nothing; where one location has enough runs the others say so."""
+    seldom = [session(hour, {"eu": "fail" if hour == 3 else "pass", "us": "pass"}) for hour in range(7)]
+    often = [session(hour + 0.5, {"eu": "fail" if hour == 3 else "pass"}, check="Login") for hour in range(30)]
+
+    alone, both = (render_page(report_of(payloads)) for payloads in (seldom, seldom + often))
+
+    assert "1 check with a flake event, none of which ran 20 times at a location: see check_location.csv." in alone
+    assert 'class="heat"' not in alone
+    assert "1 further check with a flake event: see check_location.csv." in both
