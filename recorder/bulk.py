@@ -141,12 +141,9 @@ def _fetch(connection: Connection, statement: str, parameters: tuple[Any, ...]) 
     return found
 
 
-def _execute_many(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
-    """The same, on SQLite alone; how many rows were inserted or changed."""
-    driver: Any = connection.connection.driver_connection
-    with _errors_of(connection):
-        written: int = driver.executemany(statement, rows).rowcount
-    return written
+def _execute_many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> int:
+    """On SQLite; how many rows were inserted or changed."""
+    return connection.exec_driver_sql(statement, rows, execution_options=_COUNTED).rowcount
 
 
 def _told(target: Table, columns: Columns) -> tuple[str, ...]:

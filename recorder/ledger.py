@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Select, and_, exists, func, or_, select, update
+from sqlalchemy import CursorResult, Select, and_, exists, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from recorder.bulk import among
@@ -127,9 +127,9 @@ def insert_instants(db: Session, schedule_pk: int, instants: Sequence[Instant], 
     fresh = insert.on_conflict_do_update(
         index_elements=[fires.c.schedule_pk, fires.c.scheduled_for],
         set_={name: given[name] for name in ("state", "reason", "not_before", "outcome_at")},
-        where=(given.state == "due")
-        & or_(fires.c.state == "missed", fires.c.state == "skipped")
-        & (fires.c.attempt == 0)
+        where=(given.state == literal_column("'due'"))
+        & fires.c.state.in_((literal_column("'missed'"), literal_column("'skipped'")))
+        & (fires.c.attempt == literal_column("0"))
         & fires.c.gap_until.is_(None)
         & fires.c.resolved_at.is_(None),
     )

@@ -128,6 +128,8 @@ class Triggering:
         Raises DatabaseError, and ConfigError when another daemon was told otherwise.
         """
         self.enrol({plan.name: plan for plan in self._plans.values()}, self._definitions)
+        self._started_at = min(self._started_at, self._now())
+        self.note_trouble(Reason.CLOCK_JUMP)  # what went before has the old time
 
     def enrol_one(self, name: str, plan: PlannedSchedule, definition: Definition) -> None:
         """Take one schedule for a command beside a running daemon; what is written about it already stands."""

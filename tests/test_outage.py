@@ -1,7 +1,10 @@
 """A database that is away is one line in the log, and one when it is back, however many threads meet it."""
 
+from collections.abc import Iterator
+
 import pytest
 import stamina
+import structlog
 from structlog.testing import capture_logs
 
 from recorder import logs
@@ -63,9 +66,16 @@ def test_what_trying_again_does_not_mend_is_no_outage() -> None:
     assert said == []
 
 
+@pytest.fixture
+def logging_as_in_life() -> Iterator[None]:
+    logs.set_up("info", as_json=False)
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("logging_as_in_life")
 def test_the_retries_themselves_say_nothing() -> None:
     """A dozen lines for each unit of work named neither the database nor what is done about it."""
-    logs.set_up("info", as_json=False)
     tries: list[int] = []
 
     with capture_logs() as said:

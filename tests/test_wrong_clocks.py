@@ -3,8 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from recorder import roster
 from recorder.db import transact
@@ -14,9 +14,7 @@ from tests.factories import NOW, open_session, rows
 from tests.recording import HandClock, harness, intent, schedule, start_beside
 
 
-def test_a_ledger_ahead_of_the_clock_is_said_and_goes_on_without_repeating(
-    engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_ledger_ahead_of_the_clock_is_said_and_goes_on_without_repeating(engine: Engine, tmp_path: Path) -> None:
     """A clock ran an hour ahead for a while: what was sent then is not sent again, the others are due in their time."""
     with harness(engine, tmp_path, schedule(more='overlap = "allow"')) as recorder:
         recorder.clock.advance(hours=1)
@@ -24,15 +22,15 @@ def test_a_ledger_ahead_of_the_clock_is_said_and_goes_on_without_repeating(
         recorder.clock.advance(hours=-1)
         ahead = recorder.fires()
 
-        corrected = recorder.restart()
-        said = capsys.readouterr()
+        with capture_logs() as said:
+            corrected = recorder.restart()
         seen = []
         for _ in range(6):
             corrected.clock.advance(minutes=10)
             corrected.triggering.work()
             seen.append(corrected.triggers_received())
 
-        assert said.out.count("the ledger was ahead of the clock") == 1
+        assert [line["event"].split(":")[0] for line in said] == ["the ledger was ahead of the clock"]
         assert ahead == [*["skipped: coalesced"] * 5, "triggered"]
         assert corrected.fires() == ["triggered"] * 6
         assert seen == [2, 3, 4, 5, 6, 6], "one while the clock was wrong, the last instant's"
@@ -108,6 +106,21 @@ def test_a_clock_that_was_years_behind_leaves_no_rows_of_a_time_before_the_sched
             "2026-11-18 12:10",
             "2026-11-18 12:20",
         ]
+
+
+def test_what_is_missed_after_the_clock_was_set_right_has_reasons_of_the_new_time(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """The process was not down, and no clock jumped an hour later."""
+    with harness(engine, tmp_path, schedule(more='misfire = "skip"')) as recorder:
+        recorder.clock.advance(days=-1)
+        recorder.triggering.go_back_to_the_clock()
+        recorder.clock.advance(minutes=2)
+
+        recorder.clock.advance(minutes=36)
+        recorder.triggering.work()
+
+        assert recorder.fires() == ["missed: stalled"] * 3
 
 
 def test_a_daemon_that_notices_later_silences_no_other(engine: Engine, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event
 
-from recorder import ledger
+from recorder import bulk, ledger
 from recorder.access import ChecklyAccess
 from recorder.checkly import ChecklyClient
 from recorder.ledger import ClaimedFire
@@ -55,7 +55,11 @@ def watch_commits(engine: Engine, reached: Reached) -> None:
         if step is not None:
             steps.setdefault(threading.get_ident(), set()).add(step)
 
-    commit = engine.dialect.do_commit
+    def note_copy(connection: Connection, into: str, *rest: Any) -> None:
+        execute(connection, None, f"INSERT INTO {into}", None)
+        copy(connection, into, *rest)
+
+    commit, copy = engine.dialect.do_commit, bulk._copy  # noqa: SLF001 - it goes past SQLAlchemy and its events
 
     def do_commit(connection: Any) -> None:
         written = steps.pop(threading.get_ident(), set())
@@ -68,6 +72,8 @@ def watch_commits(engine: Engine, reached: Reached) -> None:
     event.listen(engine, "begin", begin)
     event.listen(engine, "before_cursor_execute", execute)
     replace_part(engine.dialect, "do_commit", do_commit)
+    if engine.dialect.name != "sqlite":
+        replace_part(bulk, "_copy", note_copy)
 
 
 def step_of(statement: str, parameters: Any) -> str | None:
