@@ -69,8 +69,11 @@ def stored_rows(engine: Engine, *, batch: int) -> StoredRows:
 
 
 def parsed(payloads: Sequence[Mapping[str, Any]]) -> list[SessionSnapshot]:
-    """The payloads as the recorder reads them."""
-    return [parse_session(payload) for payload in payloads]
+    """The payloads as the recorder reads them, compressed as by the thread that fetched them."""
+    snapshots = [parse_session(payload) for payload in payloads]
+    for snapshot in snapshots:
+        _ = snapshot.deflated
+    return snapshots
 
 
 class Scratch:

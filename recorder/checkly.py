@@ -80,7 +80,7 @@ class DeadlineTransport(httpx.BaseTransport):
         answer = self._connection.send(
             request.method,
             str(request.url),
-            request.extensions.get("target", request.url.raw_path),
+            request.extensions.get("target") or request.url.raw_path,
             headers=request.headers.raw,
             content=cast("httpx.SyncByteStream", request.stream),
             budget_s=request.extensions["timeout"]["read"],
@@ -118,6 +118,7 @@ class ChecklyClient:
         self._monotonic = monotonic
         self._now = now
         self._base_url = httpx.URL(access.base_url.rstrip("/"))
+        self._prefix = self._base_url.raw_path.rstrip(b"/")
         self._tls = (access.tls_context() or _public_authorities()) if access.is_encrypted else None
         self._headers = httpx.Headers(
             {
@@ -306,7 +307,7 @@ class ChecklyClient:
     def _target(self, path: str, params: Mapping[str, str] | None) -> bytes:
         """The path and the query on the wire; the server's own URL is parsed once, which takes as long as all this."""
         query = f"?{urlencode(params)}" if params else ""
-        return self._base_url.raw_path.rstrip(b"/") + f"{path}{query}".encode("ascii")
+        return self._prefix + f"{path}{query}".encode("ascii")
 
     def _answer(self, asked: str, response: httpx.Response, budget_s: float) -> Answer:
         key = self._access.api_key

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -78,12 +79,11 @@ class ResultSnapshot:
     stopped_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionSnapshot:
     """One session as Checkly showed it at one moment.
 
-    `time_elapsed_ms` is milliseconds, with a fraction if Checkly gives one; `deflated` is the payload as
-    compact JSON, compressed where it was read so that the one thread that writes need not;
+    `time_elapsed_ms` is milliseconds, with a fraction if Checkly gives one; `raw` is the payload as compact JSON;
     `surprises` are short words for what the contract does not know ("status=NEW", "field session.foo");
     `malformed_results` counts results left out.
     """
@@ -100,14 +100,14 @@ class SessionSnapshot:
     run_source: str | None
     link: str | None
     results: tuple[ResultSnapshot, ...]
-    deflated: bytes
+    raw: bytes
     surprises: tuple[str, ...]
     malformed_results: int
 
-    @property
-    def raw(self) -> bytes:
-        """The payload as compact JSON."""
-        return zlib.decompress(self.deflated)
+    @cached_property
+    def deflated(self) -> bytes:
+        """The payload as it is stored. Whoever fetched it asks first, so that the one thread that writes need not."""
+        return zlib.compress(self.raw)
 
     @property
     def is_final(self) -> bool:
@@ -196,7 +196,7 @@ def parse_session(entry: object) -> SessionSnapshot:
         run_source=read_word(entry.get("runSource"), RUN_SOURCES, "runSource", odd),
         link=read_text(entry.get("checkSessionLink"), NAME_LIMIT, "checkSessionLink", odd),
         results=results,
-        deflated=zlib.compress(compact_json(entry)),
+        raw=compact_json(entry),
         surprises=tuple(dict.fromkeys(odd))[:SURPRISE_LIMIT],
         malformed_results=malformed_results,
     )

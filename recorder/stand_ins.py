@@ -5,7 +5,6 @@ shares with the attempts before it; either may be missing. A stand-in's status i
 """
 
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -86,7 +85,7 @@ def session_from(
         run_source=None,
         link=None,
         results=tuple(_result(one) for one in entries),
-        deflated=zlib.compress(json.dumps([json.loads(one.raw) for one in entries if one.raw]).encode()),
+        raw=json.dumps([json.loads(one.raw) for one in entries if one.raw]).encode(),
         surprises=tuple(dict.fromkeys(what for one in entries for what in one.surprises))[:SURPRISE_LIMIT],
         malformed_results=0,
     )

@@ -26,7 +26,7 @@ from recorder.following import Answer, judge
 from recorder.open_sessions import OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
 from recorder.outage import Sayings
 from recorder.pacing import LATE_POLL
-from recorder.payloads import Malformed
+from recorder.payloads import Malformed, SessionSnapshot
 from recorder.store import Postponement, Recording, record_malformed, record_sessions
 from recorder.writing import BATCH, write_together
 
@@ -174,6 +174,8 @@ class Tracker:
                 client = client or self._new_client()
                 asked_at = self._monotonic()
                 answer = self._ask(client, session)
+                if isinstance(answer, SessionSnapshot):
+                    _ = answer.deflated  # here, where three hundred threads can, and not in the one that writes
                 self._outbox.put(Fetched(session, answer, self._now(), self._monotonic() - asked_at))
             except Exception:  # a fetcher outlives what it cannot explain; the session is due again after its lease
                 log.exception("asking for a session failed", session=str(session.check_session_id))
