@@ -13,11 +13,14 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from time import perf_counter, process_time
 
 from recorder.clock import utc_now
+from recorder.db import open_engine
 from reports.history import load_history
 from reports.render import render_page
 from reports.weekly import FORMATS, measure, write_report
@@ -46,13 +49,11 @@ def main() -> int:
 
 def run(options: argparse.Namespace, folder: Path, window: Window) -> int:
     """The figures of one report, printed as they come."""
-    engine = empty_database(folder)
     began = perf_counter()
-    count = 0
-    for batch in batches(options.checks, options.weeks, options.per_day, Random(options.seed)):  # noqa: S311  no secret
-        record(engine, batch)
-        count += len(batch)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as elsewhere:  # a report begins in a fresh process
+        url, count = elsewhere.submit(record_history, options, folder).result()
     print(f"recorded {count:,} sessions of {options.checks:,} checks in {perf_counter() - began:.0f} s", flush=True)
+    engine = open_engine(url)
     began, busy = perf_counter(), process_time()
     history = load_history(engine, window)
     loading, loading_cpu = perf_counter() - began, process_time() - busy
@@ -72,6 +73,17 @@ def run(options: argparse.Namespace, folder: Path, window: Window) -> int:
         write_report(report, options.out, formats=FORMATS)
     engine.dispose()
     return int(size > LARGEST_KB or beyond > LONGEST_S)
+
+
+def record_history(options: argparse.Namespace, folder: Path) -> tuple[str, int]:
+    """Fill a database; its address, and how many sessions it holds."""
+    engine = empty_database(folder)
+    count = 0
+    for batch in batches(options.checks, options.weeks, options.per_day, Random(options.seed)):  # noqa: S311  no secret
+        record(engine, batch)
+        count += len(batch)
+    engine.dispose()
+    return engine.url.render_as_string(hide_password=False), count
 
 
 def batches(checks: int, weeks: int, per_day: int, random: Random) -> Iterator[list[Payload]]:
