@@ -48,7 +48,7 @@ class PlannedSchedule:
 def materialise(
     plans: Mapping[int, PlannedSchedule], now: datetime, why_late: WhyLate, db: Session
 ) -> dict[int, datetime]:
-    """Write the instants in (cursor, now] of these schedules, and return their new cursors, all by key.
+    """Write the instants in (cursor, now] of these schedules; up to where each was looked at, all by key.
 
     Once there are `ENOUGH` rows the other schedules are left for the next transaction: nobody else can write meanwhile.
     Another daemon may have been faster, or told something else since: then it is no longer ours. `why_late` says what

@@ -16,6 +16,7 @@ from recorder.budget import RequestBudget
 from recorder.clock import monotonic, utc_now
 from recorder.config import Settings, load_settings
 from recorder.db import transact
+from recorder.foreground import follow
 from recorder.ledger import ClaimedFire, open_intent
 from recorder.materialising import Follow
 from recorder.payloads import TriggerAnswer
@@ -151,6 +152,18 @@ def harness(
     with SimulatorServer(speed=speed, settings=SimulatorSettings(scenarios=(), past=timedelta(0))) as checkly:
         settings = _settings(schedule() if configuration is None else configuration, checkly, folder)
         yield _start(engine, checkly, HandClock(), settings, folder / "spool")
+
+
+@contextmanager
+def after_one_fire(engine: Engine, folder: Path) -> Iterator[Harness]:
+    """A recorder that has recorded one fire to its end, by a clock that goes with the simulator's."""
+    with harness(engine, folder) as made:
+        made.clock.follow_life()
+        made.clock.advance(minutes=10)
+        made.triggering.work()
+        made.clock.advance(seconds=20)
+        follow(made.parts, scope=None)
+        yield made
 
 
 def start_beside(one: Harness, clock: HandClock) -> Harness:

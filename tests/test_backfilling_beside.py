@@ -10,25 +10,19 @@ from sqlalchemy import Engine
 
 from recorder.backfilling import Backfilled
 from recorder.evidence import Evidence
-from recorder.foreground import follow, record
+from recorder.foreground import record
 from recorder.reconciling import reconcile
 from recorder.simulator.faults import Fault, FaultKind
 from tests.factories import rows
 from tests.filling import BACKFILLED, fill
-from tests.recording import Harness, harness
+from tests.recording import Harness, after_one_fire
 
 RESULTS = "SELECT check_result_id, session_pk, attempts, outcome FROM check_results ORDER BY check_result_id"
 
 
 @pytest.fixture
 def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
-    """A recorder that has recorded one fire, by a clock that goes with the simulator's."""
-    with harness(engine, tmp_path) as made:
-        made.clock.follow_life()
-        made.clock.advance(minutes=10)
-        made.triggering.work()
-        made.clock.advance(seconds=20)
-        follow(made.parts, scope=None)
+    with after_one_fire(engine, tmp_path) as made:
         yield made
 
 

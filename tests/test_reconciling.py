@@ -13,7 +13,7 @@ from recorder.foreground import follow, record
 from recorder.reconciling import reconcile, resolve
 from recorder.simulator.faults import Fault, FaultKind
 from tests.factories import rows
-from tests.recording import Harness, harness
+from tests.recording import Harness, after_one_fire
 
 STAND_INS_WITHOUT_RESULTS = (
     "SELECT COUNT(*) FROM check_sessions s WHERE origin = 'reconciled' "
@@ -23,13 +23,8 @@ STAND_INS_WITHOUT_RESULTS = (
 
 @pytest.fixture
 def recorder(engine: Engine, tmp_path: Path) -> Iterator[Harness]:
-    """One hour of history, so that the checks of the target are known, by a clock that goes with the simulator's."""
-    with harness(engine, tmp_path) as made:
-        made.clock.follow_life()
-        made.clock.advance(minutes=10)
-        made.triggering.work()
-        made.clock.advance(seconds=20)
-        follow(made.parts, scope=None)
+    """So that the checks of the target are known."""
+    with after_one_fire(engine, tmp_path) as made:
         yield made
 
 
