@@ -43,7 +43,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def bind_column(self, values: Sequence[datetime | None], dialect: Dialect) -> list[Any]:
         """A whole column at once; what is the same in all rows is turned into its form once."""
-        if len(values) > 1 and values.count(values[0]) == len(values):
+        if len(values) > 1 and values[0] == values[-1] and values.count(values[0]) == len(values):
             return self.bind_column(values[:1], dialect) * len(values)
         return self._forms(values, dialect)
 

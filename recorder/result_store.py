@@ -23,7 +23,7 @@ _UUID: Final = UuidKey()
 _FLAGS: Final = ("has_errors", "has_failures", "is_degraded", "aborted", "is_cancelled")
 _PLAIN: Final = ("check_result_id", "result_type", *_FLAGS, "response_time_ms", "started_at", "stopped_at")
 """What stands in a result's row as it does in the answer."""
-_plain_of: Final = attrgetter(*_PLAIN)
+_GETTERS: Final = {name: attrgetter(name) for name in _PLAIN}
 
 
 class PlacedResults(NamedTuple):
@@ -56,9 +56,7 @@ class _Rows:
 
     def columns(self, locations: Mapping[str, int]) -> Columns:
         """As the table has them."""
-        plain = dict(zip(_PLAIN, zip(*map(_plain_of, self.results), strict=True), strict=False))
-        if not plain:
-            return {"check_result_id": ()}
+        plain = {name: list(map(get, self.results)) for name, get in _GETTERS.items()}
         return {
             **plain,
             "session_pk": self.session_pks,

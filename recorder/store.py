@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -35,8 +35,7 @@ TAKEN_ID: Final = "checkResultId of another session"
 """The surprise that stands for each result left out because its id belongs to a session that was there first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(NamedTuple):
     """One answer to write, and what the recorder has decided about it.
 
     `closes` says that the session is over for the recorder: its status is final and no location is awaited any more.
@@ -237,7 +236,7 @@ def _session_columns(batch: Sequence[Recording], keys: _Keys, now: datetime) -> 
         "fire_pk": [recording.fire_pk for recording in batch],
         "origin": [recording.origin for recording in batch],
         "status": [one.status for one in seen],
-        "outcome": [(outcome := session_outcome(one.status)) and outcome.value for one in seen],  # plain text
+        "outcome": [_plain_outcome(one.status) for one in seen],
         "started_at": [one.started_at for one in seen],
         "stopped_at": [one.stopped_at for one in seen],
         "time_elapsed_ms": [one.time_elapsed_ms for one in seen],
@@ -246,7 +245,7 @@ def _session_columns(batch: Sequence[Recording], keys: _Keys, now: datetime) -> 
         "has_attempts": ["ATTEMPT" in [result.result_type for result in one.results] for one in seen],
         "excluded": [recording.excluded for recording in batch],
         "recorded_at": [now] * len(batch),
-        "settling_since": [now if r.snapshot.is_final and not r.closes else None for r in batch],
+        "settling_since": [now if not r.closes and r.snapshot.is_final else None for r in batch],
         "final_at": [now if recording.closes else None for recording in batch],
         "missing_since": [None] * len(batch),
         "next_poll_at": [None if r.closes else r.next_poll_at for r in batch],
@@ -254,6 +253,13 @@ def _session_columns(batch: Sequence[Recording], keys: _Keys, now: datetime) -> 
         "deadline_at": [recording.deadline_at for recording in batch],
         "cancel_on_timeout": [recording.cancel_on_timeout for recording in batch],
     }
+
+
+@lru_cache(maxsize=64)
+def _plain_outcome(status: str) -> str | None:
+    """As plain text, which the drivers take as it is; there are few statuses, and many sessions."""
+    outcome = session_outcome(status)
+    return None if outcome is None else outcome.value
 
 
 @cache
