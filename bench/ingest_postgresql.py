@@ -9,6 +9,7 @@ recorder does, and `script` makes the rows out of the same parsed sessions first
 """
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -48,6 +49,7 @@ def main() -> int:
             engine = db.open_engine(server.url)
             write(engine, snapshots, batch=BATCH)
             rows = stored_rows(engine, batch=BATCH)
+            gc.freeze()  # what is held for the turns is no side's to walk over
             ours = partial(write_ours, engine, snapshots)
             references = {
                 "rows": partial(copy_rows, engine, rows, copy),

@@ -9,6 +9,7 @@ compressed, because that is done where it was fetched and parsed: it costs neith
 """
 
 import argparse
+import gc
 import json
 import sqlite3
 import sys
@@ -52,6 +53,7 @@ def main() -> int:
             write(engine, snapshots, batch=batch)
             rows = stored_rows(engine, batch=batch)
             engine.dispose()
+            gc.freeze()  # what is held for the turns is no side's to walk over
             ours = partial(write_ours, scratch, snapshots, batch)
             report(batch, "rows", take_turns(ours, partial(write_rows, scratch, rows)), len(snapshots))
             script = partial(write_script, scratch, snapshots, rows, batch)

@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from time import perf_counter, process_time
 
+from recorder.cli_common import spare_modules_the_collector
 from recorder.clock import utc_now
 from recorder.db import open_engine
 from reports.history import load_history
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="keep the report in this folder")
     options = parser.parse_args()
+    spare_modules_the_collector()  # as the verb does
     window = week_window("2026-W47", timezone="Europe/Berlin", now=utc_now())
     with tempfile.TemporaryDirectory() as folder:
         return run(options, Path(folder), window)

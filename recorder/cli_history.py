@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, uuid_of
+from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, spare_modules_the_collector, uuid_of
 from recorder.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def import_(
     from recorder.importing import import_sessions
     from recorder.screen import print_json, progress, say
 
+    spare_modules_the_collector()
     context, name = Context(config, database), "stdin" if file == "-" else file
     with _source(file) as source, progress("importing", os.fstat(source.fileno()).st_size or None) as bar:
         try:

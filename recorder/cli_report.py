@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, thresholds_of
+from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, spare_modules_the_collector, thresholds_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -130,6 +130,7 @@ def _write(context: Context, window: "Window", out: Path | None, formats: str, *
     from recorder.screen import print_json, put, say
     from reports.weekly import build_report, summary, write_report
 
+    spare_modules_the_collector()
     wanted = [word.strip() for word in formats.split(",") if word.strip()]
     report = build_report(context.existing_engine, window, thresholds_of(context.settings))
     folder = context.settings.reports.directory / window.label if out is None else out

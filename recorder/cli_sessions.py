@@ -6,7 +6,17 @@ from uuid import UUID
 
 import typer
 
-from recorder.cli_common import AsJson, ConfigFile, Context, DatabaseUrl, LogJson, LogLevel, set_up_logs, uuid_of
+from recorder.cli_common import (
+    AsJson,
+    ConfigFile,
+    Context,
+    DatabaseUrl,
+    LogJson,
+    LogLevel,
+    set_up_logs,
+    spare_modules_the_collector,
+    uuid_of,
+)
 from recorder.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +72,7 @@ def run(
     from recorder.daemon import Daemon
     from recorder.screen import say
 
+    spare_modules_the_collector()
     set_up_logs("error" if once else log_level, as_json=log_json)
     context = Context(config, database)
     settings = context.settings
