@@ -57,25 +57,30 @@ class Sending:
         target: Target,
         room: Room,
         *,
+        number: int,
         claimed_at: float,
         follow: Follow,
         retry_until: datetime | None,
     ) -> Sent:
-        """Send the one request of this intent, unless the machine slept since `claimed_at` (monotonic seconds)."""
+        """Send the one request of this intent, unless the machine slept since `claimed_at` (monotonic seconds).
+
+        `number` is what the circuit admitted it under.
+        """
         if self._monotonic() - claimed_at > STALL_LIMIT_S:
+            self._circuit.give_back(number)
             return self._settle(fire, "missed", Reason.STALLED)
         try:
             answer = client.trigger(fire.request_body, allow_everything=target.run_everything)
         except PerhapsSent as error:
-            self._circuit.heed(error)
+            self._circuit.heed(number, error)
             return self._keep_unreadable(fire, error, follow, room)
         except (NotSent, TryLater) as error:
-            self._circuit.heed(error)
+            self._circuit.heed(number, error)
             return self._not_acted_on(fire, error, retry_until=retry_until)
         except Refused as error:
-            self._circuit.heed(error)
+            self._circuit.heed(number, error)
             return self._settle(fire, "rejected", error.reason, error=error)
-        self._circuit.heed(None)
+        self._circuit.heed(number, None)
         if not (answer.sessions or answer.malformed):
             return self._settle(fire, "no_match", None, http_status=answer.http_status)
         return self._safekeeping.write(fire, answer, follow, room)
