@@ -83,6 +83,7 @@ class Tracker:
         self._on_seen = on_seen
         self._stop = threading.Event()
         self._closed = threading.Event()
+        self._abandon_at = monotonic()
         self._inbox: queue.Queue[tuple[OpenSession, int]] = queue.Queue()
         """Each with the number under which the circuit admitted it."""
         self._outbox: queue.Queue[Fetched] = queue.Queue(maxsize=2 * BATCH)
@@ -92,7 +93,6 @@ class Tracker:
         self._feeder = threading.Thread(target=self._feed, name="feeder", daemon=True)
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._failure: RecorderError | None = None
-        self._abandon_at = monotonic()
 
     @property
     def failure(self) -> RecorderError | None:

@@ -41,7 +41,7 @@ BUSY: Final = "a unit of work met a busy database"
 DIES: Final = "dies here"
 """What the log of a daemon ends with when it has reached the point that kills it."""
 HASTE: Final[dict[str, dict[str, Any]]] = {
-    "budget": {"_PAUSE_S": 0.5},
+    "budget": {"_PAUSE_S": 0.5, "_LEAST_PAUSE_S": 0.1, "COMES_BACK_S": 1.0},
     "safekeeping": {"REST": timedelta(seconds=5)},
     "daemon": {"SWEEP_S": 0.5},
     "following": {"TROUBLE_POLL": timedelta(seconds=0.5), "SETTLING_POLL": timedelta(seconds=0.5)},
