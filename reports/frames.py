@@ -31,7 +31,9 @@ _MOST_KEYS: Final = 2**24
 _MOST_COUNTED: Final = 2**16
 """So many different integers are sorted in two passes."""
 RECENT_DAYS: Final = 28
-"""How far back from the window's end results are looked at one by one."""
+"""How far back from the window's end the results of a pair are compared with each other."""
+WEEKS_DAYS: Final = 56
+"""How far back key figures look, week by week."""
 LEVEL_DAYS: Final = 63
 """How many local days have daily levels: eight weeks, and one more for what the last report would have said."""
 
@@ -50,7 +52,8 @@ class History:
 
     `recent_sessions` and `recent` are the sessions (keys and outcome alone) and the results of the span that holds the
     window, `before` and the last RECENT_DAYS days; their positions continue those of the window downwards. `sequence`:
-    the rated ones of `recent`, pair by pair (`sequences`). `levels`: per series and local day of the last LEVEL_DAYS
+    the rated ones of `recent`, pair by pair (`sequences`). `weeks_sessions`, `weeks` and `weeks_sequence` are the same
+    of the last WEEKS_DAYS, and of what `recent` holds before. `levels`: per series and local day of the last LEVEL_DAYS
     rated, failed and first-try sessions, `n` of the timeElapsed sample and its `median_ms`, and `first_at`, when the
     first one started. `incidents`: per week of `levels.week_numbers` and check, as `load_incidents` counts them.
     `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
@@ -69,6 +72,9 @@ class History:
     recent_sessions: pd.DataFrame
     recent: pd.DataFrame
     sequence: pd.DataFrame
+    weeks_sessions: pd.DataFrame
+    weeks: pd.DataFrame
+    weeks_sequence: pd.DataFrame
     levels: pd.DataFrame
     incidents: pd.DataFrame
     response: pd.DataFrame

@@ -1,5 +1,6 @@
 """What the reports read: narrow frames of one window, as one snapshot; only `history*.py` hold SQL of the reports."""
 
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +28,19 @@ from recorder.models import (
     Schedule,
 )
 from recorder.outcomes import Outcome
-from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, sequences, slots, within
+from reports.frames import (
+    INSTANT,
+    MISSING,
+    OUTCOMES,
+    RATED,
+    RECENT_DAYS,
+    WEEKS_DAYS,
+    History,
+    sequences,
+    slots,
+    within,
+    within_ordered,
+)
 from reports.history_exclusions import load_exclusions
 from reports.history_levels import load_incidents, load_levels, load_response
 from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
@@ -41,29 +54,37 @@ Keys = npt.NDArray[np.int64]
 def load_history(engine: Engine, window: Window) -> History:
     """Read the window in one read-only transaction. Raises DatabaseError when that is not possible."""
     before = window_before(window)
-    start = min(before.start, last_days(window, RECENT_DAYS)[0].start)
-    recent = Window(start, window.end, window.zone, label="recent")
+    recent = _until(window, min(before.start, last_days(window, RECENT_DAYS)[0].start))
+    whole = _until(window, min(recent.start, last_days(window, WEEKS_DAYS)[0].start))
     with database_errors(engine), snapshot(engine) as connection, connection.begin():
-        recent_sessions = load_recent_sessions(connection, recent)
-        results = load_results(connection, recent, recent_sessions)
+        sessions = load_recent_sessions(connection, whole)
+        results = load_results(connection, whole, sessions)
+        sequence = sequences(results)
         return History(
             window=window,
             before=before,
             checks=load_checks(connection),
             run_locations=load_run_locations(connection),
             location_sets=load_location_sets(connection),
-            sessions=load_sessions(connection, window, end=len(recent_sessions)),
-            results=within(results, window).reset_index(drop=True),
+            sessions=load_sessions(connection, window, end=len(sessions)),
+            results=within_ordered(results, window).reset_index(drop=True),
             fires=load_fires(connection, window),
             exclusions=load_exclusions(connection, window),
             firings=load_firings(connection, recent),
-            recent_sessions=recent_sessions,
-            recent=results,
-            sequence=sequences(results),
+            recent_sessions=within_ordered(sessions, recent).reset_index(drop=True),
+            recent=within_ordered(results, recent).reset_index(drop=True),
+            sequence=within(sequence, recent).reset_index(drop=True),
+            weeks_sessions=sessions,
+            weeks=results,
+            weeks_sequence=sequence,
             levels=load_levels(connection, window),
             incidents=load_incidents(connection, window),
             response=load_response(connection, window),
         )
+
+
+def _until(window: Window, start: datetime) -> Window:
+    return Window(start, window.end, window.zone, label=f"until the end of {window.label}")
 
 
 def load_sessions(connection: Connection, window: Window, *, end: int) -> pd.DataFrame:

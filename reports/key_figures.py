@@ -39,15 +39,15 @@ def key_figures(
     history: History,
     now: Pairs,
     before: Pairs,
-    recent: Mapping[int, Mapping[str, float]],
+    results: Mapping[int, Mapping[str, float]],
     firsts: "pd.Series[Any]",
 ) -> list[KeyFigure]:
     """Every key figure, in the order of the page; `before` is NaN when nothing was rated then.
 
-    `recent`: `recent_weeks`, what is known of some weeks alone. `firsts`: `beginning.first_moments`.
+    `results`: `weekly_results`, of the weeks with a rated result. `firsts`: `beginning.first_moments`.
     """
     begun = _week_begun(history, firsts)
-    weekly = _weekly(history, begun) | _recent(begun, recent)
+    weekly = _weekly(history, begun) | _of_results(begun, results)
     sessions = {name: _session_figures(history, span) for name, span in _spans(history).items()}
     pairs = {"now": _pair_figures(now), "before": _pair_figures(before)}
     figures = [
@@ -126,10 +126,10 @@ def _weekly(history: History, begun: int) -> dict[str, list[float]]:
     }
 
 
-def _recent(begun: int, recent: Mapping[int, Mapping[str, float]]) -> dict[str, list[float]]:
-    """Eight points of what is only known of the last weeks; the week in which the history begins is unknown."""
-    told = {number: week for number, week in recent.items() if number != begun or number == WEEKS - 1}
-    names = next(iter(recent.values()), {})
+def _of_results(begun: int, results: Mapping[int, Mapping[str, float]]) -> dict[str, list[float]]:
+    """Eight points of what single results tell; a week in whose middle the history begins is unknown, as above."""
+    told = {number: week for number, week in results.items() if number != begun or number == WEEKS - 1}
+    names = next(iter(results.values()), {})
     return {name: [told.get(number, {}).get(name, float("nan")) for number in range(1, WEEKS)] for name in names}
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from reports.frames import PAIR, Bools, Rows, begins_group, within
@@ -15,6 +16,7 @@ HEALTHY: Final = "healthy"
 FEW: Final = "not enough runs"
 STATES: Final = (BROKEN, FLAKY, HEALTHY, FEW)
 """The worst first: a check is as bad as its worst run location."""
+Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 
 
 def pair_states(
@@ -35,14 +37,28 @@ def pair_states(
     """
     known = sequence["started_at"].lt(window.end).to_numpy()
     ends = _sequence_ends(sequence, known, thresholds).reindex(measured.index)
-    few = measured["n"].lt(thresholds.min_runs)
     broken = ends["broken"].eq(True)  # noqa: FBT003  a pair without a result is not broken
-    events, rate = measured["flake_events"], measured["flake_rate"]
-    flaky = events.ge(thresholds.flaky_events) & rate.ge(thresholds.flaky_rate)
-    state = np.select([few, broken, flaky], [FEW, BROKEN, FLAKY], HEALTHY)
+    told = (measured[name].to_numpy() for name in ("flake_events", "flake_rate"))
+    state = state_names(measured["n"].to_numpy(), broken.to_numpy(), *told, thresholds)
     first_flake = within(flakes, window).groupby(list(PAIR))["started_at"].min().reindex(measured.index)
     since = ends["recovered_at"].mask(state == FLAKY, first_flake).mask(state == BROKEN, ends["broken_at"])
     return pd.DataFrame({"state": state, "state_since_at": since.where(state != FEW)}, index=measured.index)
+
+
+def state_names(
+    n: Numbers, broken: Bools, flake_events: Numbers, flake_rate: Numbers, thresholds: Thresholds
+) -> "npt.NDArray[np.str_]":
+    """The state of each pair by what was counted of it."""
+    flaky = (flake_events >= thresholds.flaky_events) & (flake_rate >= thresholds.flaky_rate)
+    names: npt.NDArray[np.str_] = np.select([n < thresholds.min_runs, broken, flaky], [FEW, BROKEN, FLAKY], HEALTHY)
+    return names
+
+
+def ends_broken(sequence: pd.DataFrame, rows: Rows, thresholds: Thresholds) -> Bools:
+    """Whether each of these rows of a `frames.sequences`, with those of its pair before it, says broken."""
+    begins = np.flatnonzero(begins_group(sequence, PAIR))
+    first = begins[np.searchsorted(begins, rows, side="right") - 1]
+    return _is_broken(sequence["fail"].to_numpy(dtype=bool), rows, first, thresholds)
 
 
 def _sequence_ends(sequence: pd.DataFrame, known: Bools, thresholds: Thresholds) -> pd.DataFrame:

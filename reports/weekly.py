@@ -26,12 +26,12 @@ from reports.key_figures import KeyFigure, key_figures
 from reports.manifest import iso, manifest_text, window_json
 from reports.pairs import compare_pairs, measure_pairs
 from reports.pass_rate import add_days, count_results
-from reports.recent_weeks import recent_weeks
 from reports.render import render_page
 from reports.report import Report
 from reports.selection import ALL, Selection, only
 from reports.thresholds import DEFAULTS, Thresholds
 from reports.trends import trends
+from reports.weekly_results import weekly_results
 from reports.windows import Window
 
 FORMATS: Final = ("html", "csv")
@@ -70,10 +70,10 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
 
     What checks shared in a firing is found among all of them: a selection must not make a flake of an outage.
     """
-    events = find_events(history.recent_sessions, history.recent, thresholds)
+    events = find_events(history.weeks_sessions, history.weeks, thresholds)
     if selection:
         history = only(history, selection)
-        events = events_among(events, history.recent)
+        events = events_among(events, history.weeks)
     daily = count_results(history.results, [*PAIR, "day"])
     earlier = count_results(within_ordered(history.recent, history.before), PAIR)
     now = measure_pairs(history, history.window, add_days(daily), events, thresholds)
@@ -84,8 +84,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
     changes = find_changes(history, pairs, tables.named(series.reset_index(), history), thresholds)
     incidents = find_incidents(history.recent_sessions, history.recent, history.window)
-    measured = ((history.window, now), (history.before, before))
-    weeks = recent_weeks(history, events, thresholds, measured)
+    weeks = weekly_results(history, events, thresholds)
     firsts = first_moments(history)
     figures = key_figures(history, now, before, weeks, firsts)
     before_from = part_from(firsts, history.before)
