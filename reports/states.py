@@ -38,8 +38,8 @@ def pair_states(
     known = sequence["started_at"].lt(window.end).to_numpy()
     ends = _sequence_ends(sequence, known, thresholds).reindex(measured.index)
     broken = ends["broken"].eq(True)  # noqa: FBT003  a pair without a result is not broken
-    told = (measured[name].to_numpy() for name in ("flake_events", "flake_rate"))
-    state = state_names(measured["n"].to_numpy(), broken.to_numpy(), *told, thresholds)
+    n, events, rate = (measured[name].to_numpy() for name in ("n", "flake_events", "flake_rate"))
+    state = state_names(n, broken.to_numpy(), events, rate, thresholds)
     first_flake = within(flakes, window).groupby(list(PAIR))["started_at"].min().reindex(measured.index)
     since = ends["recovered_at"].mask(state == FLAKY, first_flake).mask(state == BROKEN, ends["broken_at"])
     return pd.DataFrame({"state": state, "state_since_at": since.where(state != FEW)}, index=measured.index)
