@@ -73,5 +73,4 @@ def _weeks(started: "pd.Series[pd.Timestamp]", begins: Sequence[datetime]) -> Ro
 
 
 def _by_week(week: Rows, count: "npt.NDArray[np.generic]") -> Sums:
-    total: Sums = np.bincount(week, weights=count.astype("float64"), minlength=WEEKS)
-    return total
+    return np.bincount(week, weights=count.astype("float64"), minlength=WEEKS).astype("float64")
