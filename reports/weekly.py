@@ -15,7 +15,7 @@ from reports.beginning import first_moments, part_from
 from reports.changes import find_changes
 from reports.columns import COLUMNS
 from reports.coverage import count_coverage, coverage_table
-from reports.csv_files import csv_text
+from reports.csv_files import csv_text, ratio_text
 from reports.events import events_among, find_events, merge_events
 from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
 from reports.frames import PAIR, History, silent_after, within, within_ordered
@@ -166,8 +166,8 @@ def summary(report: Report, files: Sequence[Path] = ()) -> dict[str, Any]:
             )
         },
         "due": {"instants": counts.due, **counts.fires},
-        "session_pass_rate": counts.session_pass_rate,
-        "session_pass_rate_adjusted": report.adjusted_pass_rate,
+        "session_pass_rate": _plain(counts.session_pass_rate),
+        "session_pass_rate_adjusted": _plain(report.adjusted_pass_rate),
         "exclusions": len(report.exclusions),
         "checks": int(report.checks["rated"].gt(0).sum()),
         "checks_with_failures": int(report.checks["incidents"].gt(0).sum()),
@@ -196,9 +196,14 @@ def _rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: what is unknown is null, an instant is text; a local time has no offset."""
+    """As JSON has it: what is unknown is null, an instant is text; a local time has no offset.
+
+    6 places, as in the files: sums in another order, on another database, differ after the fifteenth.
+    """
     if pd.isna(value):
         return None
+    if isinstance(value, float):
+        return float(ratio_text(value))
     if isinstance(value, datetime):
         return iso(value) if value.tzinfo else value.isoformat(timespec="minutes")
     return value
