@@ -20,8 +20,8 @@ LAYERS = {
     "decisions": "trigger_outcomes enrolling claiming materialising gaps following evidence stand_ins",
     "network": "checkly deadlines answers access targets check_results notifying",
     "database": (
-        "setback open_sessions learning roster ambiguous quarantine store result_store payload_store stand_in_store "
-        "schedule_store ledger exclusions deliveries dimensions bulk"
+        "setback open_sessions learning ambiguous quarantine store result_store payload_store stand_in_store "
+        "schedule_store ledger exclusions deliveries roster dimensions bulk"
     ),
     "files": "spool lock",
     "pace": "circuit budget pacing clocks",
