@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from recorder.db import transact
@@ -18,8 +17,6 @@ _REFUSED_CLASSES: Final = {"22", "23", "P0"}
 _OF_ANOTHER_TYPE: Final = "42804"
 _UNBINDABLE: Final = ("binding parameter", "cannot adapt type")
 """What sqlite3 and psycopg say of a value that they have no form for."""
-
-log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,8 +43,7 @@ def write_together(
         if not is_refused_row(error):
             raise
         refusal = error
-    except Exception as error:  # a value of a kind that nobody foresaw must not end the thread that writes
-        log.debug("no row can be made of it", exc_info=True)
+    except Exception as error:  # noqa: BLE001 - a value that nobody foresaw must not end the thread that writes
         refusal = DatabaseError(f"no row can be made of it: {type(error).__name__}: {error}")
     if len(items) == 1:
         on_poison(items[0], refusal)
@@ -61,7 +57,7 @@ def is_refused_row(error: DatabaseError) -> bool:
     if isinstance(cause, DataError | IntegrityError):
         return True
     if not isinstance(cause, DBAPIError):
-        return False
+        return isinstance(cause, StatementError)  # SQLAlchemy could make no parameter of it
     state = getattr(cause.orig, "sqlstate", None)
     if state is not None:
         return state[:2] in _REFUSED_CLASSES or state == _OF_ANOTHER_TYPE

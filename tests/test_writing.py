@@ -3,7 +3,7 @@
 import queue
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,10 +17,11 @@ from recorder.dimensions import table_of
 from recorder.errors import DatabaseError
 from recorder.models import RunLocation
 from recorder.pacing import LATE_POLL
-from recorder.payloads import SessionSnapshot
+from recorder.payloads import SessionSnapshot, parse_session
+from recorder.store import Recording, record_sessions
 from recorder.tracking import BATCH_WAIT_S, Fetched
 from recorder.writing import write_together
-from tests.factories import rows
+from tests.factories import NOW, rows, session
 from tests.processes import wait_until
 from tests.recording import Harness, harness
 from tests.test_tracking import trigger
@@ -72,6 +73,21 @@ def test_a_value_that_no_driver_takes_is_poison_as_well(engine: Engine, poison: 
 
     assert (done, refused) == ([1, 1], [poison])
     assert rows(engine, "SELECT name FROM run_locations ORDER BY name") == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize("change", [{"started_at": datetime(2026, 11, 22)}, {"status": None}])  # noqa: DTZ001
+def test_a_session_of_which_a_part_can_be_no_value_is_poison(engine: Engine, change: dict[str, Any]) -> None:
+    """SQLAlchemy itself refuses a time without a zone, the table a session without a status."""
+    sessions = [parse_session(session(name)) for name in ("one", "two", "three")]
+    sessions[1] = replace(sessions[1], **change)
+    refused: list[Any] = []
+
+    def write(db: Session, some: Sequence[SessionSnapshot]) -> int:
+        return record_sessions(db, [Recording(one, "import", closes=True) for one in some], now=NOW).sessions
+
+    done = write_together(engine, sessions, write, on_poison=lambda one, _: refused.append(one))
+
+    assert (done, refused) == ([1, 1], [sessions[1]])
 
 
 def test_what_a_trigger_of_somebody_s_own_raises_is_a_refusal(engine: Engine) -> None:
