@@ -20,8 +20,9 @@ def session_states(history: History, thresholds: Thresholds) -> pd.DataFrame:
     sessions on: a session that timed out has no result, so no pair tells of it.
     """
     rated, ordered = _rated(history), rated_by_check(history)
+    begun = history.check_beginnings["first_failed_at"]
     now, before = (
-        sequence_ends(ordered, BY_CHECK, window, thresholds).assign(
+        sequence_ends(ordered, BY_CHECK, window, thresholds, begun).assign(
             n=within_ordered(rated, window).groupby("check_pk").size()
         )
         for window in (history.window, history.before)

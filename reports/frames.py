@@ -57,6 +57,9 @@ class History:
     rated, failed and first-try sessions, `n` of the timeElapsed sample and its `median_ms`, and `first_at`, when the
     first one started. `incidents`: per week of `levels.week_numbers` and check, as `load_incidents` counts them.
     `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
+
+    `check_beginnings` (index check_pk) and `pair_beginnings` (index PAIR): first_failed_at and last_good_at of what
+    failed when `recent` begins (`history_beginnings`); NaT is more than a year before.
     """
 
     window: Window
@@ -78,6 +81,8 @@ class History:
     levels: pd.DataFrame
     incidents: pd.DataFrame
     response: pd.DataFrame
+    check_beginnings: pd.DataFrame
+    pair_beginnings: pd.DataFrame
 
 
 def within(frame: pd.DataFrame, window: Window) -> pd.DataFrame:

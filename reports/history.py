@@ -36,11 +36,13 @@ from reports.frames import (
     RECENT_DAYS,
     WEEKS_DAYS,
     History,
+    check_by_check,
     sequences,
     slots,
     within,
     within_ordered,
 )
+from reports.history_beginnings import load_check_beginnings, load_pair_beginnings
 from reports.history_exclusions import load_exclusions
 from reports.history_levels import load_incidents, load_levels, load_response
 from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
@@ -60,6 +62,7 @@ def load_history(engine: Engine, window: Window) -> History:
         sessions = load_recent_sessions(connection, whole)
         results = load_results(connection, whole, sessions)
         sequence = sequences(results)
+        ordered = check_by_check(sessions[sessions["rated"]])
         return History(
             window=window,
             before=before,
@@ -80,6 +83,8 @@ def load_history(engine: Engine, window: Window) -> History:
             levels=load_levels(connection, window),
             incidents=load_incidents(connection, window),
             response=load_response(connection, window),
+            check_beginnings=load_check_beginnings(connection, ordered, recent.start),
+            pair_beginnings=load_pair_beginnings(connection, sequence, recent.start),
         )
 
 

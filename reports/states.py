@@ -26,19 +26,22 @@ def pair_states(
     flakes: pd.DataFrame,
     window: Window,
     thresholds: Thresholds = DEFAULTS,
+    *,
+    begun: "pd.Series[Any] | None" = None,
 ) -> pd.DataFrame:
     """`state` and `state_since_at` per PAIR (the index of `measured`: n, flake_events and flake_rate in the window).
 
     `failing` beside them: whether its newest result failed.
 
-    `sequence`: `frames.sequences` of all results that are looked at one by one, from before the window too.
+    `sequence`: `frames.sequences` of all results that are looked at one by one, from before the window too; `begun`: of
+    pairs that fail when it begins, since when (`sequence_ends`).
 
     `not enough runs` below `min_runs`. `broken`: the newest `broken_in_a_row` results failed, or `broken_failures` of
     the newest `broken_results`; since the first failure of the run that broke it. `flaky`: at least `flaky_events`
     flake events and `flaky_rate`; since the window's first event (`flakes`: PAIR and started_at). Else `healthy`, since
     the first ok result after the last failure; NaT when none is known.
     """
-    ends = sequence_ends(sequence, PAIR, window, thresholds).reindex(measured.index)
+    ends = sequence_ends(sequence, PAIR, window, thresholds, begun).reindex(measured.index)
     broken = ends["broken"].eq(True)  # noqa: FBT003  a pair without a result is not broken
     n, events, rate = (measured[name].to_numpy() for name in ("n", "flake_events", "flake_rate"))
     state = state_names(n, broken.to_numpy(), events, rate, thresholds)
@@ -70,8 +73,17 @@ def ends_broken(sequence: pd.DataFrame, rows: Rows, thresholds: Thresholds) -> B
     return _is_broken(sequence["fail"].to_numpy(dtype=bool), rows, first, thresholds)
 
 
-def sequence_ends(sequence: pd.DataFrame, by: Sequence[str], window: Window, thresholds: Thresholds) -> pd.DataFrame:
+def sequence_ends(
+    sequence: pd.DataFrame,
+    by: Sequence[str],
+    window: Window,
+    thresholds: Thresholds,
+    begun: "pd.Series[Any] | None" = None,
+) -> pd.DataFrame:
     """Per group of `by` (the index), by which the sequence is sorted: how its rows before the window's end do end.
+
+    `begun`: first_failed_at of each group whose first row failed (`History.pair_beginnings`), NaT when that is too long
+    ago to be known; None: nothing is older than the sequence.
 
     Columns: broken, broken_at (first failure of the run that broke it), recovered_at (first ok row after the last
     failure; NaT without a failure, or when the newest row failed), failing (the newest row failed).
@@ -96,7 +108,10 @@ def sequence_ends(sequence: pd.DataFrame, by: Sequence[str], window: Window, thr
             "failing": fail[last],
         }
     )
-    return table.set_index(_keys(sequence, last, by))
+    table = table.set_index(_keys(sequence, last, by))
+    if begun is None:
+        return table
+    return table.assign(broken_at=table["broken_at"].mask(broken_at == first, begun.reindex(table.index)))
 
 
 def mended_at(sequence: pd.DataFrame, by: Sequence[str], window: Window, thresholds: Thresholds) -> "pd.Series[Any]":
