@@ -180,22 +180,16 @@ def _trends(series: pd.DataFrame) -> pd.DataFrame:
 
 
 def _coming_and_going(history: History) -> pd.DataFrame:
-    """Checks that ran for the first time, and those that ran in the time before and not in the window."""
+    """Checks that ran for the first time of all, and those of `History.expected_checks` that did not run any more."""
     sessions = history.recent_sessions
     now, before = _spans(sessions, history.window), _spans(sessions, history.before)
-    earlier = sessions.loc[sessions["started_at"].lt(history.window.start), "check_pk"]
-    known = set(earlier.unique()) | set(history.levels.loc[history.levels["day"].lt(_first_day(history)), "check_pk"])
     parts = []
-    if known:
-        new = now[~now.index.isin(list(known))]
+    if history.known_checks:
+        new = now[~now.index.isin(history.known_checks)]
         parts.append(new.assign(kind="new", since_at=new["first"], before=0, now=new["sessions"]))
-    gone = before[~before.index.isin(now.index)]
+    gone = before[~before.index.isin(now.index) & before.index.isin(history.expected_checks)]
     parts.append(gone.assign(kind="gone", since_at=gone["last"], before=gone["sessions"], now=0))
     return pd.concat(parts).assign(measure="sessions").reset_index()
-
-
-def _first_day(history: History) -> pd.Timestamp:
-    return pd.Timestamp(history.window.days[0])
 
 
 def _spans(sessions: pd.DataFrame, window: Window) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Since when something fails that failed before the time that is looked at: each date is asked for by itself."""
+"""What lies before the time that is looked at: since when something has failed, and which checks ran at all."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,15 +6,17 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, exists, select
 
-from recorder.models import CheckResult, CheckSession
+from recorder.models import Check, CheckResult, CheckSession
 from recorder.outcomes import Outcome
 from reports.frames import INSTANT, PAIR, RATED, Rows, begins_group
 from reports.history_rows import in_rates
+from reports.windows import Window
 
 LONGEST: Final = timedelta(days=365)
 """Failures are followed back this far: bounded, so that no report reads the whole past of what never worked."""
+_CHUNK: Final = 500
 _COLUMNS: Final = ("first_failed_at", "last_good_at")
 
 
@@ -30,6 +32,21 @@ def load_check_beginnings(connection: Connection, ordered: pd.DataFrame, start: 
 def load_pair_beginnings(connection: Connection, sequence: pd.DataFrame, start: datetime) -> pd.DataFrame:
     """The same of each PAIR (the index), whose results `sequence` (`frames.sequences`) holds."""
     return _beginnings(connection, sequence, PAIR, start)
+
+
+def load_known_checks(connection: Connection, sessions: pd.DataFrame, window: Window) -> frozenset[int]:
+    """The checks with a session before the window: those of `sessions`, which begin earlier, and of the window's all.
+
+    The database is asked for the few that ran in the window and not in the weeks before it.
+    """
+    earlier = sessions["started_at"].lt(window.start)
+    known = {*sessions.loc[earlier, "check_pk"].unique().tolist()}
+    candidates = sorted({*sessions.loc[~earlier, "check_pk"].unique().tolist()} - known)
+    ran = exists().where(CheckSession.check_pk == Check.pk, CheckSession.started_at < window.start)
+    for start in range(0, len(candidates), _CHUNK):
+        chunk = candidates[start : start + _CHUNK]
+        known |= {*connection.scalars(select(Check.pk).where(Check.pk.in_(chunk), ran))}
+    return frozenset(known)
 
 
 def _beginnings(connection: Connection, ordered: pd.DataFrame, by: Sequence[str], start: datetime) -> pd.DataFrame:
