@@ -57,6 +57,11 @@ class History:
     rated, failed and first-try sessions, `n` of the timeElapsed sample and its `median_ms`, and `first_at`, when the
     first one started. `incidents`: per week of `levels.week_numbers` and check, as `load_incidents` counts them.
     `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
+
+    `check_beginnings` (index check_pk) and `pair_beginnings` (index PAIR): first_failed_at and last_good_at of what
+    failed when `recent` begins (`history_beginnings`); NaT is more than a year before. `known_checks`: the keys of
+    checks with a session before the window, whole for those that have one in it. `expected_checks`: of any selection,
+    the checks that the window would show if they ran as in the time before (`expected_checks`).
     """
 
     window: Window
@@ -78,6 +83,10 @@ class History:
     levels: pd.DataFrame
     incidents: pd.DataFrame
     response: pd.DataFrame
+    check_beginnings: pd.DataFrame
+    pair_beginnings: pd.DataFrame
+    known_checks: frozenset[int]
+    expected_checks: frozenset[int]
 
 
 def within(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
@@ -106,6 +115,20 @@ def silent_after(history: History) -> date | None:
     usual = 0 if pd.isna(before) else (history.before.days[-1] - before.date()).days
     day: date = last.date()
     return day if (history.window.days[-1] - day).days > usual else None
+
+
+def expected_checks(history: History) -> frozenset[int]:
+    """The checks of the time before that should have been seen in the window: none when that has no session at all.
+
+    Days at its end that are silent show no check, so as many at the end of the time before are not asked for either.
+    """
+    if history.sessions.empty:
+        return frozenset()
+    sessions, last = within_ordered(history.recent_sessions, history.before), silent_after(history)
+    if last is not None:
+        silent = history.window.days[-1] - last
+        sessions = sessions[sessions["day"].le(pd.Timestamp(history.before.days[-1] - silent))]
+    return frozenset(sessions["check_pk"].unique().tolist())
 
 
 def last_before(sequence: pd.DataFrame, instant: datetime) -> pd.DataFrame:

@@ -48,7 +48,7 @@ def key_figures(
     """
     begun = _week_begun(history, firsts)
     weekly = _weekly(history, begun) | _of_results(begun, results)
-    sessions = {name: _session_figures(history, span) for name, span in _spans(history).items()}
+    sessions = {name: _session_figures(span) for name, span in _spans(history).items()}
     pairs = {"now": _pair_figures(now), "before": _pair_figures(before)}
     figures = [
         KeyFigure(name, kind, sessions["now"][name], sessions["before"][name], tuple(weekly.get(name, _UNKNOWN)))
@@ -71,15 +71,14 @@ def _spans(history: History) -> dict[str, pd.DataFrame]:
     return {"now": within_ordered(rated, history.window), "before": within_ordered(rated, history.before)}
 
 
-def _session_figures(history: History, rated: pd.DataFrame) -> dict[str, float]:
-    """From the sessions themselves; the first tries come from the daily counts of the same days."""
+def _session_figures(rated: pd.DataFrame) -> dict[str, float]:
+    """From the sessions themselves: a span may begin or end inside a day."""
     n, failed = len(rated), int(rated["fail"].sum())
-    days = history.levels[history.levels["day"].isin(rated["day"].unique())]
     known = n > 0
     return {
         "sessions_rated": n if known else float("nan"),
         "session_pass_rate": (n - failed) / n if known else float("nan"),
-        "first_try_pass_rate": _share(days["first_try"].sum(), days["rated"].sum()),
+        "first_try_pass_rate": _share(rated["first_try"].sum(), n),
         "sessions_failed": failed if known else float("nan"),
         "checks_run": rated["check_pk"].nunique() if known else float("nan"),
         "checks_failed": rated.loc[rated["fail"], "check_pk"].nunique() if known else float("nan"),
@@ -91,7 +90,8 @@ def _pair_figures(pairs: Pairs) -> dict[str, float]:
     table = pairs.table
     if not table["n"].sum():
         names = ("results", "flake_events", "flake_rate", "retry_passes", "broken_pairs", "flaky_pairs")
-        return dict.fromkeys(names, float("nan")) | {"missing_results": float(table["missing"].sum())}
+        missing = float(table["missing"].sum()) if len(table) else float("nan")
+        return dict.fromkeys(names, float("nan")) | {"missing_results": missing}
     return {
         "results": int(table["n"].sum()),
         "flake_events": int(table["flake_events"].sum()),

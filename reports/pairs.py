@@ -47,7 +47,8 @@ def measure_pairs(
     retried = results[results["outcome"].isin(_OK) & results["attempts"].gt(0)]
     columns = [*PAIR, "position", "started_at"]
     flakes = pd.concat([failures.loc[failures["flake"], columns], retried[columns]], ignore_index=True)
-    states = pair_states(history.sequence, flaky, flakes, window, thresholds)
+    begun = history.pair_beginnings["first_failed_at"]
+    states = pair_states(history.sequence, flaky, flakes, window, thresholds, begun=begun)
     return Pairs(flaky.join(states), failures, flakes)
 
 

@@ -13,6 +13,7 @@ from recorder.errors import UsageError
 from reports import strips, tables
 from reports.beginning import first_moments, part_from
 from reports.changes import find_changes
+from reports.check_states import check_states, session_states
 from reports.columns import COLUMNS
 from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text, ratio_text
@@ -79,11 +80,12 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     now = measure_pairs(history, history.window, add_days(daily), events, thresholds)
     before = measure_pairs(history, history.before, earlier, events, thresholds)
     pairs = tables.check_location_table(history, compare_pairs((now, before), history, events, thresholds))
+    own = session_states(history, thresholds)
     series = trends(history, thresholds)
     sessions = tables.sessions_table(history)
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
-    changes = find_changes(history, pairs, tables.named(series.reset_index(), history), thresholds)
-    incidents = find_incidents(history.recent_sessions, history.recent, history.window)
+    changes = find_changes(history, pairs, own, tables.named(series.reset_index(), history), thresholds)
+    incidents = find_incidents(history.recent_sessions, history.recent, history.window, history.check_beginnings)
     weeks = weekly_results(history, events, thresholds)
     firsts = first_moments(history)
     figures = key_figures(history, now, before, weeks, firsts)
@@ -93,7 +95,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         before=history.before,
         thresholds=thresholds,
         key_figures=figures,
-        checks=adjust_checks(tables.checks_table(history, pairs), history),
+        checks=adjust_checks(tables.checks_table(history, pairs, check_states(pairs, own)), history),
         check_location=adjust_pairs(pairs, history),
         locations=tables.locations_table(pairs, shared),
         daily=tables.daily_table(history, daily),

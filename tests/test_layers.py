@@ -210,7 +210,7 @@ def test_the_sql_of_the_reports_stands_in_the_history() -> None:
                 names = {alias.name for alias in node.names}
                 speakers |= {path.stem} if names != {"Engine"} else set()
 
-    assert speakers == {"history", "history_exclusions", "history_levels", "history_rows"}
+    assert speakers == {"history", "history_beginnings", "history_exclusions", "history_levels", "history_rows"}
 
 
 def test_the_simulator_could_be_taken_out_as_it_is() -> None:
