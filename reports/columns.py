@@ -50,7 +50,15 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         *("check_session_id", *_CHECK, "origin", "schedule", "status", "outcome", "started_at", "stopped_at"),
         *("time_elapsed_ms", "run_locations", "missing_locations", "has_attempts", "run_source", "link"),
     ),
-    "summary": ("figure", "kind", "now", "before", *(f"week_{number}" for number in range(1, 9)), "before_from"),
+    "summary": (
+        "figure",
+        "kind",
+        "now",
+        "before",
+        *(f"week_{number}" for number in range(1, 9)),
+        "before_from",
+        "now_adjusted",
+    ),
     "changes": (
         *("kind", *_CHECK, "run_locations", "since_at", "measure", "before", "now"),
         *("change", "change_low", "change_high", "link"),

@@ -24,7 +24,7 @@ _TEXT: Final = frozenset(
 
 
 _FLAGS: Final = frozenset({"has_attempts", "round_robin", "retries_seen", "worse", "censored"})
-_MIXED: Final = frozenset({"before", "now", *(f"week_{number}" for number in range(1, 9))})
+_MIXED: Final = frozenset({"before", "now", "now_adjusted", *(f"week_{number}" for number in range(1, 9))})
 """What is a count or milliseconds in one row and a ratio in the next, as the row's `measure` or `kind` says."""
 
 

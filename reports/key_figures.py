@@ -13,10 +13,27 @@ from reports.incidents import failed_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
 from reports.states import BROKEN, FLAKY
-from reports.windows import last_days
+from reports.windows import Window, last_days
 
 COUNT = "count"
 RATIO = "ratio"
+_KINDS = {
+    "sessions_rated": COUNT,
+    "session_pass_rate": RATIO,
+    "first_try_pass_rate": RATIO,
+    "sessions_failed": COUNT,
+    "checks_run": COUNT,
+    "checks_failed": COUNT,
+    "incidents": COUNT,
+    "results": COUNT,
+    "flake_events": COUNT,
+    "flake_rate": RATIO,
+    "retry_passes": COUNT,
+    "missing_results": COUNT,
+    "broken_pairs": COUNT,
+    "flaky_pairs": COUNT,
+}
+"""In the order of the page."""
 _WEEK_DAYS = 7
 _UNKNOWN = (float("nan"),) * (WEEKS - 1)
 
@@ -25,50 +42,46 @@ _UNKNOWN = (float("nan"),) * (WEEKS - 1)
 class KeyFigure:
     """One figure; NaN is unknown. `kind` is count or ratio. `weeks`: eight weekly points, the oldest first.
 
-    The last point is the week that ends the window, so for an ISO week it is `now`.
+    The last point is the week that ends the window, so for an ISO week it is `now`. `adjusted`: `now` without what a
+    person excluded.
     """
 
     name: str
     kind: str
     now: float
     before: float
+    adjusted: float
     weeks: Sequence[float] = _UNKNOWN
 
 
 def key_figures(
     history: History,
-    now: Pairs,
-    before: Pairs,
+    spans: tuple[Pairs, Pairs],
     results: Mapping[int, Mapping[str, float]],
     firsts: "pd.Series[Any]",
+    adjusted: Mapping[str, float] | None = None,
 ) -> list[KeyFigure]:
     """Every key figure, in the order of the page; `before` is NaN when nothing was rated then.
 
-    `results`: `weekly_results`, of the weeks with a rated result. `firsts`: `beginning.first_moments`.
+    `spans`: the pairs of the window and of the time before. `results`: `weekly_results`, of the weeks with a rated
+    result. `firsts`: `beginning.first_moments`. `adjusted`: `figures_of` the history without what is excluded; None:
+    nothing is.
     """
     begun = _week_begun(history, firsts)
     weekly = _weekly(history, begun) | _of_results(begun, results)
-    sessions = {name: _session_figures(span) for name, span in _spans(history).items()}
-    pairs = {"now": _pair_figures(now), "before": _pair_figures(before)}
-    figures = [
-        KeyFigure(name, kind, sessions["now"][name], sessions["before"][name], tuple(weekly.get(name, _UNKNOWN)))
-        for name, kind in (
-            *(("sessions_rated", COUNT), ("session_pass_rate", RATIO), ("first_try_pass_rate", RATIO)),
-            *(("sessions_failed", COUNT), ("checks_run", COUNT), ("checks_failed", COUNT), ("incidents", COUNT)),
-        )
-    ]
-    return figures + [
-        KeyFigure(name, kind, pairs["now"][name], pairs["before"][name], tuple(weekly.get(name, _UNKNOWN)))
-        for name, kind in (
-            *(("results", COUNT), ("flake_events", COUNT), ("flake_rate", RATIO), ("retry_passes", COUNT)),
-            *(("missing_results", COUNT), ("broken_pairs", COUNT), ("flaky_pairs", COUNT)),
-        )
+    windows = (history.window, history.before)
+    of_now, of_before = (figures_of(history, window, pairs) for window, pairs in zip(windows, spans, strict=True))
+    without = of_now if adjusted is None else adjusted
+    return [
+        KeyFigure(name, kind, of_now[name], of_before[name], without[name], tuple(weekly.get(name, _UNKNOWN)))
+        for name, kind in _KINDS.items()
     ]
 
 
-def _spans(history: History) -> dict[str, pd.DataFrame]:
+def figures_of(history: History, window: Window, pairs: Pairs) -> dict[str, float]:
+    """The figures of one window by their names; `pairs`: those of the window."""
     rated = history.recent_sessions[history.recent_sessions["rated"]]
-    return {"now": within_ordered(rated, history.window), "before": within_ordered(rated, history.before)}
+    return _session_figures(within_ordered(rated, window)) | _pair_figures(pairs)
 
 
 def _session_figures(rated: pd.DataFrame) -> dict[str, float]:

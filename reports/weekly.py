@@ -18,12 +18,12 @@ from reports.columns import COLUMNS
 from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text, ratio_text
 from reports.events import events_among, find_events, merge_events
-from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
+from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table, without_excluded
 from reports.frames import PAIR, History, silent_after, within, within_ordered
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
-from reports.key_figures import KeyFigure, key_figures
+from reports.key_figures import KeyFigure, figures_of, key_figures
 from reports.manifest import iso, manifest_text, window_json
 from reports.pairs import compare_pairs, measure_pairs
 from reports.pass_rate import add_days, count_results
@@ -88,7 +88,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     incidents = find_incidents(history.recent_sessions, history.recent, history.window, history.check_beginnings)
     weeks = weekly_results(history, events, thresholds)
     firsts = first_moments(history)
-    figures = key_figures(history, now, before, weeks, firsts)
+    figures = key_figures(history, (now, before), weeks, firsts, _adjusted(history, events, thresholds))
     before_from = part_from(firsts, history.before)
     return Report(
         window=history.window,
@@ -115,6 +115,16 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         before_from=before_from,
         silent_after=silent_after(history),
         about=str(selection),
+    )
+
+
+def _adjusted(history: History, events: pd.DataFrame, thresholds: Thresholds) -> dict[str, float] | None:
+    """The key figures without what is excluded; None when nothing is."""
+    if history.exclusions.empty:
+        return None
+    left = without_excluded(history)
+    return figures_of(
+        left, left.window, measure_pairs(left, left.window, count_results(left.results, PAIR), events, thresholds)
     )
 
 
@@ -187,6 +197,7 @@ def _key_figure(figure: KeyFigure) -> dict[str, Any]:
         "kind": figure.kind,
         "now": _plain(figure.now),
         "before": _plain(figure.before),
+        "adjusted": _plain(figure.adjusted),
         "weeks": [_plain(value) for value in figure.weeks],
     }
 
