@@ -12,7 +12,17 @@ from sqlalchemy.orm import Session
 from recorder.dimensions import table_of
 from recorder.learning import load_expectations
 from recorder.models import CheckSession
-from recorder.pacing import LATE_POLL, LEASE, LONGEST_RUN_S, LONGEST_WAIT_S, UNKNOWN, Expectation
+from recorder.pacing import (
+    LATE_POLL,
+    LEASE,
+    LONGEST_RUN_S,
+    LONGEST_WAIT_S,
+    OVERDUE_AFTER,
+    SETTLING,
+    SETTLING_POLL,
+    UNKNOWN,
+    Expectation,
+)
 from recorder.result_store import mark_partial
 from recorder.store import Postponement
 
@@ -129,14 +139,16 @@ def postpone(db: Session, postponements: Collection[Postponement]) -> None:
 
 
 def abandon_overdue(db: Session, *, now: datetime, scope: Scope = None) -> None:
-    """Give up what is past its deadline without asking, for when Checkly cannot be asked; hourly questions stay due."""
-    overdue = (_SESSIONS.c.deadline_at <= now) & _SESSIONS.c.next_poll_at.is_not(None) & _in_scope(scope)
-    later = now + LATE_POLL
-    db.execute(
-        update(_SESSIONS)
-        .where(overdue & _SESSIONS.c.abandoned_at.is_(None))
-        .values(abandoned_at=now, abandoned_reason="timeout", next_poll_at=later, expected_at=later)
-    )
+    """Give up what is past its deadline and was not asked for then, because Checkly cannot be asked, or not yet.
+
+    Its next question stays due, for whenever it can be asked. What has ended is left the time in which it settles.
+    """
+    is_open = _SESSIONS.c.next_poll_at.is_not(None) & _SESSIONS.c.abandoned_at.is_(None)
+    settles = _SESSIONS.c.settling_since > now - SETTLING - SETTLING_POLL - OVERDUE_AFTER
+    overdue = (_SESSIONS.c.deadline_at <= now - OVERDUE_AFTER) & (_SESSIONS.c.settling_since.is_(None) | ~settles)
+    found = select(_SESSIONS.c.pk).where(is_open & overdue & _in_scope(scope)).with_for_update(skip_locked=True)
+    given_up = {"abandoned_at": now, "abandoned_reason": "timeout"}
+    db.execute(update(_SESSIONS).where(_SESSIONS.c.pk.in_(found)).values(**given_up))
 
 
 def release(db: Session, session_pks: Iterable[int], *, now: datetime) -> None:

@@ -34,6 +34,8 @@ from recorder.writing import BATCH, write_together
 BATCH_WAIT_S: Final = 0.25
 FEED_EVERY_S: Final = 0.25
 REFUSED_FEED_EVERY_S: Final = 2.0
+ABANDON_EVERY_S: Final = 2.0
+"""How often sessions are looked for whose deadline has passed unasked."""
 DRAIN_S: Final = 2.0
 """How long a stop waits for answers that are on their way."""
 RETRY_S: Final = 1.0
@@ -82,7 +84,8 @@ class Tracker:
         self._on_seen = on_seen
         self._stop = threading.Event()
         self._closed = threading.Event()
-        self._inbox: queue.Queue[OpenSession] = queue.Queue()
+        self._inbox: queue.Queue[tuple[OpenSession, int]] = queue.Queue()
+        """Each with the number under which the circuit admitted it."""
         self._outbox: queue.Queue[Fetched] = queue.Queue(maxsize=2 * BATCH)
         self._held: dict[int, OpenSession] = {}
         self._held_lock = threading.Lock()
@@ -91,6 +94,7 @@ class Tracker:
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._failure: RecorderError | None = None
         self._batched_at = float("-inf")
+        self._abandon_at = monotonic()
 
     @property
     def failure(self) -> RecorderError | None:
@@ -119,6 +123,7 @@ class Tracker:
     def _feed(self) -> None:
         while not self._stop.wait(FEED_EVERY_S if self._circuit.refusal is None else REFUSED_FEED_EVERY_S):
             try:
+                self._abandon_overdue()
                 self._feed_once()
             except DatabaseError as error:
                 self._failure = error
@@ -128,57 +133,62 @@ class Tracker:
                 self._failure = RecorderError(f"sessions cannot be claimed: {type(error).__name__}: {error}")
                 log.exception("sessions cannot be claimed")
 
+    def _abandon_overdue(self) -> None:
+        """Keep deadlines also when nothing can be asked: the circuit is open, the budget paused or spent by others."""
+        if self._monotonic() < self._abandon_at:
+            return
+        self._abandon_at = self._monotonic() + ABANDON_EVERY_S
+        transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+
     def _feed_once(self) -> None:
         """Claim as many sessions as may be asked for right now, so that who comes first is decided when it counts."""
-        turns = self._take_turns()
-        if turns == 0:
+        number = self._circuit.admit()
+        if number is None:
             return
         claimed: list[OpenSession] = []
+        turns = self._take_turns()
         try:
-            claimed = transact(
-                self._engine, lambda db: claim_open_sessions(db, now=self._now(), limit=turns, scope=self._scope)
-            )
+            claimed = self._claim(turns) if turns else []
         finally:
             self._budget.give_back(turns - len(claimed))
             if not claimed:
-                self._circuit.give_back()
-        self._failure = None
-        with self._held_lock:  # an answer that could not be written for so long that its lease ran out waits still
-            claimed = [session for session in claimed if session.pk not in self._held]
-            self._held.update({session.pk: session for session in claimed})
+                self._circuit.give_back(number)
+        with self._held_lock:
             missing = min(len(self._held), self._width) - len(self._fetchers)
         for _ in range(missing):
             fetcher = threading.Thread(target=self._fetch, name=f"fetcher-{len(self._fetchers)}", daemon=True)
             self._fetchers.append(fetcher)
             fetcher.start()
         for session in claimed:
-            self._inbox.put(session)
+            self._inbox.put((session, number))
 
     def _take_turns(self) -> int:
-        """How many sessions may be asked for now, by the fetchers, the budget and the circuit."""
+        """How many sessions may be asked for now, by the fetchers and the budget; an open circuit admits one."""
         with self._held_lock:
             free = self._width - len(self._held)
-        if self._circuit.refusal is None:
-            return self._budget.take_for_reads(free)
-        transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
-        if not (free and self._circuit.admits()):
-            return 0
-        probes = self._budget.take_for_reads(1)
-        if not probes:
-            self._circuit.give_back()
-        return probes
+        return self._budget.take_for_reads(free if self._circuit.refusal is None else min(free, 1))
+
+    def _claim(self, turns: int) -> list[OpenSession]:
+        claimed = transact(
+            self._engine, lambda db: claim_open_sessions(db, now=self._now(), limit=turns, scope=self._scope)
+        )
+        self._failure = None
+        with self._held_lock:  # an answer that could not be written for so long that its lease ran out waits still
+            claimed = [session for session in claimed if session.pk not in self._held]
+            self._held.update({session.pk: session for session in claimed})
+        return claimed
 
     def _fetch(self) -> None:
         client: ChecklyClient | None = None
         while not self._stop.is_set():
             try:
-                session = self._inbox.get(timeout=FEED_EVERY_S)
+                session, number = self._inbox.get(timeout=FEED_EVERY_S)
             except queue.Empty:
                 continue
             try:
                 client = client or self._new_client()
                 asked_at = self._monotonic()
-                answer = self._ask(client, session)
+                answer = self._ask(client, session, number)
                 if isinstance(answer, SessionSnapshot):
                     _ = answer.deflated  # here, where three hundred threads can, and not in the one that writes
                 self._outbox.put(Fetched(session, answer, self._now(), self._monotonic() - asked_at))
@@ -188,17 +198,18 @@ class Tracker:
         if client is not None:
             client.close()
 
-    def _ask(self, client: ChecklyClient, session: OpenSession) -> Answer:
+    def _ask(self, client: ChecklyClient, session: OpenSession, number: int) -> Answer:
         try:
-            if session.is_to_be_cancelled(self._now()) and self._budget.take_for_read(self._stop):
+            is_probe = self._circuit.refusal is not None  # which is one request
+            if session.is_to_be_cancelled(self._now()) and not is_probe and self._budget.take_for_read(self._stop):
                 self._cancel(client, session)
             answer = client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
         except ChecklyError as error:
             self._budget.heed(error)
-            self._circuit.heed(error)
+            self._circuit.heed(number, error)
             log.warning("no answer about a session", session=str(session.check_session_id), error=str(error))
             return error
-        self._circuit.heed(None)
+        self._circuit.heed(number, None)
         return answer
 
     def _cancel(self, client: ChecklyClient, session: OpenSession) -> None:

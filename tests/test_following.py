@@ -90,6 +90,9 @@ def test_a_session_in_an_unknown_status_is_asked_for_the_less_the_older_it_is(ag
         (StillRunning(), 0, 0),
         (StillRunning(retry_after_s=7), 7, 7),
         (TryLater("", reason="rate_limited", retry_after_s=20), 20, 20),
+        (TryLater("", reason="rate_limited", retry_after_s=0), 10, 10),
+        (TryLater("", reason="http_5xx", retry_after_s=0), 10, 10),
+        (TryLater("", reason="http_5xx", retry_after_s=600), 600, 600),
         (TryLater("", reason="http_5xx"), 5, 30),
         (NotSent("", reason="network"), 5, 30),
         (BadAnswer("", reason="bad_body"), 10, 60),
@@ -104,6 +107,23 @@ def test_no_news_postpones_the_next_question(
     assert verdict.next_poll_at is not None
     assert at_least <= (verdict.next_poll_at - NOW).total_seconds() <= at_most
     assert verdict.abandoned_at is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        StillRunning(retry_after_s=3600),
+        TryLater("", reason="http_5xx", retry_after_s=3600),
+        TryLater("", reason="rate_limited", retry_after_s=3600),
+        Refused("", reason="401"),
+        snapshot(running(status="THINKING")),
+    ],
+)
+def test_whatever_wish_an_answer_carries_the_next_question_comes_at_the_deadline(answer: Any) -> None:
+    """A session that is not asked for by then would stay open an hour past its time."""
+    soon = replace(OPEN, recorded_at=NOW - timedelta(hours=1), deadline_at=NOW + timedelta(seconds=8))
+
+    assert judge(soon, answer, now=NOW).next_poll_at == soon.deadline_at
 
 
 @pytest.mark.parametrize("answer", [StillRunning(), TryLater("", reason="http_5xx"), snapshot(running())])

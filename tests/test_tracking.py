@@ -1,7 +1,9 @@
 """Open sessions are followed to their end, through every kind of bad weather, and taken up again after a restart."""
 
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -10,11 +12,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from recorder.db import transact
-from recorder.errors import NoSuchThing
+from recorder.errors import NoSuchThing, TryLater
 from recorder.following import Answer
 from recorder.foreground import follow
 from recorder.materialising import Follow
-from recorder.open_sessions import awaited_count, claim_open_sessions, postpone, release, resume
+from recorder.open_sessions import abandon_overdue, awaited_count, claim_open_sessions, postpone, release, resume
 from recorder.pacing import LATE_FOR, LEASE
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.store import Postponement
@@ -116,6 +118,57 @@ def test_a_session_that_never_ends_is_abandoned_and_the_others_are_not_kept_wait
 
     assert rows(recorder.engine, "SELECT DISTINCT abandoned_reason FROM check_sessions") == [("timeout",)]
     assert rows(recorder.engine, "SELECT COUNT(next_poll_at) FROM check_sessions") == [(len(started),)]
+
+
+def test_deadlines_are_kept_while_the_budget_is_paused(recorder: Harness) -> None:
+    """A 429 that asks for an hour: nothing is asked, and everything ends in its time."""
+    for number in range(3):
+        open_session(recorder.engine, f"one {number}", timeout=timedelta(minutes=10))
+    limited = TryLater("", reason="rate_limited", http_status=429, retry_after_s=3600)
+    recorder.parts.budget.heed(limited)
+
+    with recorder.walking_clock(pace=200):
+        followed = follow(recorder.parts, scope=None, give_up=soon())
+
+    assert followed.still_open == 0
+    assert rows(recorder.engine, "SELECT DISTINCT abandoned_reason FROM check_sessions") == [("timeout",)]
+    assert recorder.checkly.witness().requests.get("completion", 0) == 0
+
+
+def soon() -> threading.Event:
+    """Is set in 20 seconds of life: what has not ended by then never would."""
+    over = threading.Event()
+    timer = threading.Timer(20, over.set)
+    timer.daemon = True
+    timer.start()
+    return over
+
+
+def test_what_is_past_its_deadline_is_given_up_unasked_and_its_question_stays_due(engine: Engine) -> None:
+    """Not in the moment in which the answer to its last question is on its way."""
+    open_session(engine, timeout=timedelta(minutes=1))
+    late = [NOW + timedelta(seconds=second) for second in (59, 61, 62)]
+    given_up = "SELECT abandoned_reason FROM check_sessions WHERE next_poll_at IS NOT NULL"
+
+    found = []
+    for now in late:
+        transact(engine, partial(abandon_overdue, now=now))
+        found += rows(engine, given_up)
+
+    assert found == [(None,), (None,), ("timeout",)]
+    assert len(transact(engine, lambda db: claim_open_sessions(db, now=late[-1], limit=10))) == 1
+
+
+def test_a_session_that_has_ended_is_left_its_time_to_settle_at_its_deadline(engine: Engine) -> None:
+    open_session(engine, timeout=timedelta(minutes=1))
+    answer_all(engine, snapshot(session(results=[])), NOW + timedelta(seconds=50))
+    found = []
+    for second in (116, 117):
+        now = NOW + timedelta(seconds=second)
+        transact(engine, partial(abandon_overdue, now=now))
+        found += rows(engine, "SELECT status, abandoned_reason FROM check_sessions")
+
+    assert found == [("PASSED", None), ("PASSED", "timeout")]
 
 
 def test_a_cancellation_that_is_refused_stops_nothing(recorder: Harness) -> None:
