@@ -11,6 +11,7 @@ import argparse
 import sqlite3
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,11 +84,11 @@ def write_text(path: Path, snapshots: Sequence[SessionSnapshot]) -> int:
     """The same facts with text keys; bytes of the file."""
     db = sqlite3.connect(path)
     db.executescript(TEXT_TABLES)
-    now = NOW.isoformat(timespec="milliseconds")
+    now = as_text(NOW)
     for one in snapshots:
-        start, stop = one.started_at.isoformat(timespec="milliseconds"), one.stopped_at
+        start, stop = as_text(one.started_at), one.stopped_at
         assert stop is not None
-        ended = stop.isoformat(timespec="milliseconds")
+        ended = as_text(stop)
         of_check = (str(one.check_id), one.name, one.check_type, None, "schedule", one.status, "PASS")
         rest = (one.time_elapsed_ms, one.run_source, str(list(one.run_locations)), False, False, now, now)
         row = (str(one.check_session_id), *of_check, start, ended, *rest)
@@ -101,6 +102,11 @@ def write_text(path: Path, snapshots: Sequence[SessionSnapshot]) -> int:
     db.execute("VACUUM")
     db.close()
     return path.stat().st_size
+
+
+def as_text(instant: datetime) -> str:
+    """As the API writes it."""
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Write the weekly page of many checks, and say how large it is and what it costs beyond loading the data.
 
-    python -m bench.report_page                              # 500 checks x 6 locations, five weeks: some three minutes
+    python -m bench.report_page                              # 500 checks x 6 locations, eight weeks: some five minutes
     python -m bench.report_page --checks 10000 --weeks 1 --per-day 1
 
     python -m bench.report_page --per-day 24                 # two million results: some ten minutes
@@ -38,7 +38,7 @@ def main() -> int:
     """Record, load, measure and render; 0 when both targets are kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checks", type=int, default=500)
-    parser.add_argument("--weeks", type=int, default=5)
+    parser.add_argument("--weeks", type=int, default=8)
     parser.add_argument("--per-day", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="keep the report in this folder")

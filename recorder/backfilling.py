@@ -5,7 +5,6 @@ the rates: Checkly never told us its status, and runs of another schedule are an
 going on after a stop, changes no row that is there.
 """
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,10 +22,11 @@ from recorder.errors import DatabaseError
 from recorder.evidence import WINDOW_AFTER, is_in_window
 from recorder.outcomes import BACKFILLED
 from recorder.payloads import Malformed
+from recorder.quarantine import keep_once
 from recorder.result_pages import fetch_pages
-from recorder.stand_in_store import load_malformed, load_owners
+from recorder.stand_in_store import load_owners
 from recorder.stand_ins import Run, runs_of, session_from
-from recorder.store import Recording, Written, record_malformed, record_sessions
+from recorder.store import Recording, Written, record_sessions
 from recorder.wiring import Parts
 from recorder.writing import BATCH, write_together
 
@@ -134,6 +134,8 @@ def _store(
         nonlocal refused
         refused += len(run.entries)
         on_trouble(f"check {one.check.check_id}, {run.key}: {error}")
+        pieces = [Malformed(f"{run.key}: {error}", entry.raw) for entry in run.entries]
+        transact(parts.engine, partial(keep_once, pieces=pieces, now=parts.now(), kind=MALFORMED))
 
     own = (entry for entry in entries if entry.check_id == one.check.check_id)
     runs = [run for run in runs_of(own) if one.start <= (run.started_at or one.start) < one.end]
@@ -142,7 +144,7 @@ def _store(
         write = partial(_write, check=one.check, now=parts.now())
         done = sum(write_together(parts.engine, runs[start : start + BATCH], write, on_poison=leave_out), done)
     if malformed:
-        transact(parts.engine, partial(_keep_malformed, pieces=malformed, now=parts.now()))
+        transact(parts.engine, partial(keep_once, pieces=malformed, now=parts.now(), kind=MALFORMED))
         on_trouble(f"check {one.check.check_id}: {len(malformed)} entries cannot be read ({malformed[0].why})")
     return done + Backfilled(refused=refused)
 
@@ -183,10 +185,3 @@ def _recording(check: ambiguous.KnownCheck, run: Run, now: datetime) -> Recordin
         name=next((entry.name for entry in reversed(run.entries) if entry.name is not None), None),
     )
     return Recording(snapshot, "backfill", closes=True, excluded=True)
-
-
-def _keep_malformed(db: Session, pieces: Sequence[Malformed], now: datetime) -> None:
-    """Keep what could not be read, each piece once however often it comes."""
-    kept = load_malformed(db, MALFORMED)
-    new = {zlib.compress(piece.raw): piece for piece in pieces}
-    record_malformed(db, [piece for body, piece in new.items() if body not in kept], now=now, kind=MALFORMED)

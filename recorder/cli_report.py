@@ -64,7 +64,7 @@ def weekly(
     from reports.windows import week_window
 
     context = Context(config, database)
-    zone = timezone or context.settings.reports.timezone
+    zone = context.settings.reports.timezone if timezone is None else timezone
     report = _write(context, week_window(week, timezone=zone, now=utc_now()), out, formats, as_json=as_json)
     _judge(report, fail_under)
 
@@ -87,7 +87,7 @@ def range_(
     from reports.windows import range_window
 
     context = Context(config, database)
-    zone = timezone or context.settings.reports.timezone
+    zone = context.settings.reports.timezone if timezone is None else timezone
     report = _write(context, range_window(start, end, timezone=zone), out, formats, as_json=as_json)
     _judge(report, fail_under)
 

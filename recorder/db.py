@@ -262,7 +262,7 @@ def _begin_immediate(connection: Connection) -> None:
 
 
 def _postgresql_engine(url: URL) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_pre_ping=True,
@@ -271,6 +271,15 @@ def _postgresql_engine(url: URL) -> Engine:
             "connect_timeout": 10,
         },  # no server-side state: PgBouncer may be between
     )
+    event.listen(engine, "connect", _count_in_utc)
+    return engine
+
+
+def _count_in_utc(connection: Any, _record: object) -> None:
+    """In a zone ahead of UTC the driver cannot read the last hours of the year 9999; PgBouncer knows this setting."""
+    connection.autocommit = True
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.autocommit = False
 
 
 @contextmanager

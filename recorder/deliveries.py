@@ -1,6 +1,6 @@
 """Every write of deliveries: up to which due instant the reports of each are written, and who writes the next one.
 
-Takes a `Session`, never commits. A delivery belongs to whoever claimed it until the claim is old.
+Takes a `Session`, never commits. A delivery belongs to whoever claimed it until the claim is old, or the daemon dead.
 """
 
 from datetime import datetime, timedelta
@@ -11,7 +11,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from recorder.dimensions import insert_missing
-from recorder.models import Delivery
+from recorder.models import Delivery, RunningDaemon
+from recorder.roster import SILENT_FOR
 
 CLAIM_LASTS: Final = timedelta(minutes=15)
 """After this a report that was begun and not written is tried again: its daemon died, or the folder was full."""
@@ -25,7 +26,9 @@ def enrol_delivery(db: Session, name: str, *, now: datetime) -> datetime:
 
 def claim_delivery(db: Session, name: str, *, cursor: datetime, owner: UUID, now: datetime) -> bool:
     """Take the delivery for this owner, if it still stands at the cursor and nobody is at it."""
-    free = or_(Delivery.claimed_at.is_(None), Delivery.claimed_at < now - CLAIM_LASTS)
+    is_over = or_(RunningDaemon.stopped_at.is_not(None), RunningDaemon.seen_at <= now - SILENT_FOR)
+    left = Delivery.claimed_by.in_(select(RunningDaemon.owner).where(is_over))
+    free = or_(Delivery.claimed_at.is_(None), Delivery.claimed_at < now - CLAIM_LASTS, left)
     claim = update(Delivery).where(Delivery.name == name, Delivery.cursor == cursor, free)
     claimed = db.execute(claim.values(claimed_by=owner, claimed_at=now).returning(Delivery.pk))
     return claimed.first() is not None

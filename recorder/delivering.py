@@ -1,7 +1,7 @@
 """Use case: the reports that the daemon writes by itself, each due one once, also when it was due in an absence.
 
 The cursor of a delivery is a row; several daemons on one database share the work by claiming it. What was begun and not
-finished, whoever died or whatever was full, is tried again when the claim is old.
+finished is tried again: at once when the daemon at it is dead, else when the claim is old (a folder was full).
 """
 
 import threading

@@ -29,7 +29,8 @@ from recorder.simulator.server import SimulatorServer
 from recorder.store import Recording, Written, record_sessions
 
 FOLDER: Final = "recorder-demo"
-WEEKS: Final = 8
+WEEKS: Final = 9
+"""So that each of the eight weeks up to last Sunday is whole."""
 SPEED: Final = 60.0
 BATCH: Final = 500
 LAST_ANSWERS_S: Final = 5.0
@@ -144,14 +145,14 @@ def _prepare(folder: Path) -> Path:
 
 
 def _record_past(engine: Engine, checkly: SimulatorServer) -> Written:
-    """Weeks of the simulator's payloads, through the same parser and writer as live ones."""
+    """Weeks of the simulator's payloads, imported through the same parser and writer as live ones."""
     end = utc_now() - timedelta(minutes=10)
     start = end - timedelta(weeks=WEEKS)
     written = Written()
     with progress("recording the past", WEEKS * 7 * 24) as bar:
         for payloads in _batches(past_sessions(checkly.world, start=start, end=end)):
             snapshots = [parse_session(payload) for payload in payloads]
-            recordings = [Recording(snapshot, "backfill", closes=True) for snapshot in snapshots]
+            recordings = [Recording(snapshot, "import", closes=True) for snapshot in snapshots]
             written += db.transact(engine, partial(_write, recordings))
             bar.update(bar.task_ids[0], completed=(snapshots[-1].started_at - start) / timedelta(hours=1))
     return written

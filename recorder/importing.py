@@ -1,7 +1,7 @@
 """Use case: write the session payloads of a file, through the same parser and writer as live ones.
 
-A piece that cannot be read or stored is reported with its number and does not stop the rest; importing the same file
-again changes nothing.
+A piece that cannot be read or stored is reported with its number and does not stop the rest; what the tables refuse is
+kept aside. Importing the same file again changes nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,8 @@ from recorder.db import transact
 from recorder.dimensions import table_of
 from recorder.errors import DatabaseError
 from recorder.models import CheckSession
-from recorder.payloads import SessionSnapshot
+from recorder.payloads import Malformed, SessionSnapshot
+from recorder.quarantine import keep_once
 from recorder.session_files import Piece, read_pieces
 from recorder.store import Recording, Written, record_sessions
 from recorder.writing import BATCH, write_together
@@ -89,8 +90,11 @@ def _store(
         return record_sessions(db, recordings, now=now())
 
     def leave_out(one: tuple[Piece, SessionSnapshot], error: DatabaseError) -> None:
-        on_refused(f"{one[0].place}: {error}")
-        failed.append(one[0])
+        piece, snapshot = one
+        on_refused(f"{piece.place}: {error}")
+        kept = Malformed(f"session {snapshot.check_session_id}: {error}", snapshot.raw)
+        transact(engine, partial(keep_once, pieces=[kept], now=now()))
+        failed.append(piece)
 
     return sum(write_together(engine, pieces, write, on_poison=leave_out), Written()), len(failed)
 

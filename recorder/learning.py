@@ -29,7 +29,12 @@ from recorder.outcomes import Outcome
 from recorder.pacing import REMEMBERED_RUNS, Expectation, expect
 
 SEARCHED_RUNS: Final = 2 * REMEMBERED_RUNS
-"""How far back is looked for runs in the same locations; a check that moves about all the time must not cost a scan."""
+"""How far back is looked for runs in the same locations at first, which is enough for nearly every check."""
+SEARCHED_DEEPLY: Final = 1000
+"""How far back for a set with few runs there: a check that moves about all the time must not cost a scan."""
+FEW_RUNS: Final = REMEMBERED_RUNS // 2
+_NOT_YET_KNOWN: Final = 3
+"""With fewer runs in its locations the check's runs anywhere tell more than the prior of its type."""
 _KEYS_AT_ONCE: Final = 500
 
 Place = tuple[int, int]
@@ -66,16 +71,29 @@ def load_expectations_of(
 
 
 def _load_some(db: Session, places: Sequence[Place]) -> dict[Place, Expectation]:
+    """In up to three steps: near, deeper for places with few runs, anywhere for places with hardly any."""
+    runs = _run(db, _NEAR, places)
+    runs |= _run(db, _DEEP, [place for place, (_, recent_ms) in runs.items() if len(recent_ms) < FEW_RUNS])
+    runs |= _run(db, _ANYWHERE, [place for place, (_, recent_ms) in runs.items() if len(recent_ms) < _NOT_YET_KNOWN])
+    return {place: expect(check_type, recent_ms) for place, (check_type, recent_ms) in runs.items()}
+
+
+def _run(
+    db: Session, query: Select[int, int, str, str], places: Sequence[Place]
+) -> dict[Place, tuple[str, list[float]]]:
+    """The check's type and durations in ms, newest first, of each place."""
+    if not places:
+        return {}
     check_pks = sorted({check_pk for check_pk, _ in places})
     set_pks = sorted({set_pk for _, set_pk in places})
-    rows = db.execute(_RECENT_RUNS, {"check_pks": check_pks, "set_pks": set_pks, "places": places})
+    rows = db.execute(query, {"check_pks": check_pks, "set_pks": set_pks, "places": places})
     return {
-        (check_pk, set_pk): expect(check_type, [float(ms) for ms in durations.split(",")] if durations else ())
+        (check_pk, set_pk): (check_type, [float(ms) for ms in durations.split(",")] if durations else [])
         for check_pk, set_pk, check_type, durations in rows
     }
 
 
-def _recent_durations(checks: Table, sets: Table) -> ScalarSelect[str]:
+def _recent_durations(checks: Table, sets: Table, searched: int, *, anywhere: bool) -> ScalarSelect[str]:
     """The durations of a check's newest finished sessions in a set, in ms, newest first, with commas between them.
 
     Both clocks in it are Checkly's, so a clock of ours that is wrong teaches nothing wrong.
@@ -86,15 +104,12 @@ def _recent_durations(checks: Table, sets: Table) -> ScalarSelect[str]:
         .where(runs.c.check_pk == checks.c.pk, runs.c.time_elapsed_ms.is_not(None))
         .correlate(checks)
         .order_by(runs.c.started_at.desc())
-        .limit(SEARCHED_RUNS)
+        .limit(searched)
         .subquery("newest")
     )
     alike = (
         select(newest.c.time_elapsed_ms)
-        .where(
-            newest.c.location_set_pk == sets.c.pk,
-            newest.c.outcome != Outcome.VOID,
-        )
+        .where(newest.c.outcome != Outcome.VOID, true() if anywhere else newest.c.location_set_pk == sets.c.pk)
         .correlate(sets)
         .order_by(newest.c.started_at.desc())
         .limit(REMEMBERED_RUNS)
@@ -103,12 +118,14 @@ def _recent_durations(checks: Table, sets: Table) -> ScalarSelect[str]:
     return select(func.aggregate_strings(cast(alike.c.time_elapsed_ms, Text), ",")).scalar_subquery()
 
 
-def _recent_runs() -> Select[int, int, str, str]:
+def _recent_runs(searched: int, *, anywhere: bool = False) -> Select[int, int, str, str]:
     """Built once: putting the expression together takes longer than running it."""
     checks, sets = table_of(Check), table_of(LocationSet)
     places: BindParameter[Place] = bindparam("places", expanding=True)
     return (
-        select(checks.c.pk, sets.c.pk, checks.c.check_type, _recent_durations(checks, sets))
+        select(
+            checks.c.pk, sets.c.pk, checks.c.check_type, _recent_durations(checks, sets, searched, anywhere=anywhere)
+        )
         .join_from(checks, sets, true())
         .where(
             checks.c.pk.in_(bindparam("check_pks", expanding=True)),
@@ -118,4 +135,6 @@ def _recent_runs() -> Select[int, int, str, str]:
     )
 
 
-_RECENT_RUNS: Final = _recent_runs()
+_NEAR: Final = _recent_runs(SEARCHED_RUNS)
+_DEEP: Final = _recent_runs(SEARCHED_DEEPLY)
+_ANYWHERE: Final = _recent_runs(SEARCHED_RUNS, anywhere=True)

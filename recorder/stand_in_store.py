@@ -41,8 +41,3 @@ def drop_stand_ins(db: Session, result_ids: Collection[UUID], *, statuses: Colle
         db.execute(delete(Payload).where(Payload.session_pk.in_(empty)))
         db.execute(delete(CheckSession).where(CheckSession.pk.in_(empty)))
     return len(owned)
-
-
-def load_malformed(db: Session, kind: str) -> set[bytes]:
-    """The bodies, compressed as they are stored, of the pieces of this kind that could not be read."""
-    return set(db.scalars(select(Payload.body).where(Payload.kind == kind)))

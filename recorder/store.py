@@ -10,7 +10,6 @@ The rules that keep the history whole, whatever arrives in whatever order and ho
 * writing the same answer again changes no row at all.
 """
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ from sqlalchemy.orm import Session
 
 from recorder.bulk import BulkMerge, BulkSelect, Columns, insert_new, new_keys
 from recorder.dimensions import check_keys, location_keys, location_set_keys, table_of, upserting_for
-from recorder.models import CheckSession, Payload
+from recorder.models import CheckSession
 from recorder.outcomes import session_outcome
 from recorder.payload_store import add_payloads, count_surprises, keep_payloads, kept_already
-from recorder.payloads import Malformed, SessionSnapshot
+from recorder.payloads import SessionSnapshot
 from recorder.result_store import PlacedResults, add_results, mark_partial, record_results
 
 TAKEN_ID: Final = "checkResultId of another session"
@@ -107,24 +106,6 @@ def record_sessions(db: Session, recordings: Sequence[Recording], *, now: dateti
     for batch in _without_repeats(recordings):
         written += _record_batch(db, batch, now)
     return written
-
-
-def record_malformed(
-    db: Session, pieces: Iterable[Malformed], *, now: datetime, kind: str = "malformed", fire_pk: int | None = None
-) -> None:
-    """Keep what could not be read, with the reason, for a person or a later version to read."""
-    rows = [
-        {
-            "kind": kind,
-            "fire_pk": fire_pk,
-            "received_at": now,
-            "why": piece.why[:400],
-            "body": zlib.compress(piece.raw),
-        }
-        for piece in pieces
-    ]
-    if rows:
-        db.execute(table_of(Payload).insert(), rows)
 
 
 def _without_repeats(recordings: Sequence[Recording]) -> list[Sequence[Recording]]:

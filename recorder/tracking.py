@@ -27,7 +27,8 @@ from recorder.open_sessions import OpenSession, Scope, abandon_overdue, claim_op
 from recorder.outage import Sayings
 from recorder.pacing import LATE_POLL
 from recorder.payloads import Malformed, SessionSnapshot
-from recorder.store import Postponement, Recording, record_malformed, record_sessions
+from recorder.quarantine import keep_once
+from recorder.store import Postponement, Recording, record_sessions
 from recorder.writing import BATCH, write_together
 
 BATCH_WAIT_S: Final = 0.25
@@ -83,7 +84,6 @@ class Tracker:
         self._on_seen = on_seen
         self._stop = threading.Event()
         self._closed = threading.Event()
-        self._abandon_at = monotonic()
         self._inbox: queue.Queue[tuple[OpenSession, int]] = queue.Queue()
         """Each with the number under which the circuit admitted it."""
         self._outbox: queue.Queue[Fetched] = queue.Queue(maxsize=2 * BATCH)
@@ -93,6 +93,8 @@ class Tracker:
         self._feeder = threading.Thread(target=self._feed, name="feeder", daemon=True)
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._failure: RecorderError | None = None
+        self._batched_at = float("-inf")
+        self._abandon_at = monotonic()
 
     @property
     def failure(self) -> RecorderError | None:
@@ -127,6 +129,9 @@ class Tracker:
                 self._failure = error
                 if self._sayings.is_news(str(error)):
                     log.error("open sessions cannot be read", error=str(error))  # noqa: TRY400 - it is due again
+            except Exception as error:  # the feeder outlives what it cannot explain; what was claimed is due again
+                self._failure = RecorderError(f"sessions cannot be claimed: {type(error).__name__}: {error}")
+                log.exception("sessions cannot be claimed")
 
     def _abandon_overdue(self) -> None:
         """Keep deadlines also when nothing can be asked: the circuit is open, the budget paused or spent by others."""
@@ -220,21 +225,29 @@ class Tracker:
     def _write(self) -> None:
         while not (self._closed.is_set() and self._outbox.empty()):
             batch = self._next_batch()
-            if batch:
+            if not batch:
+                continue
+            try:
                 self._write_batch(batch)
+            except Exception as error:  # the writer outlives what it cannot explain; its sessions are due again
+                self._failure = RecorderError(f"answers cannot be written: {type(error).__name__}: {error}")
+                log.exception("answers cannot be written")
+                for fetched in batch:
+                    self._let_go(fetched.session)
 
     def _next_batch(self) -> list[Fetched]:
-        """What arrives within 250 ms of the first, at most 500."""
+        """What arrives within 250 ms of the batch before, at most 500: after a pause the first is written at once."""
         try:
             batch = [self._outbox.get(timeout=BATCH_WAIT_S)]
         except queue.Empty:
             return []
-        until = self._monotonic() + BATCH_WAIT_S
-        while len(batch) < BATCH and (left := until - self._monotonic()) > 0 and not self._closed.is_set():
+        until = self._batched_at + BATCH_WAIT_S
+        while len(batch) < BATCH and not self._closed.is_set():
             try:
-                batch.append(self._outbox.get(timeout=left))
+                batch.append(self._outbox.get(timeout=max(0.0, until - self._monotonic())))
             except queue.Empty:
                 break
+        self._batched_at = self._monotonic()
         return batch
 
     def _write_batch(self, batch: Sequence[Fetched]) -> None:
@@ -266,7 +279,7 @@ class Tracker:
         verdict = judge(session, BadAnswer(str(error), reason="bad_body"), now=fetched.at)
 
         def write(db: Session) -> None:
-            record_malformed(db, [piece], now=fetched.at)
+            keep_once(db, [piece], now=fetched.at)
             if isinstance(verdict, Postponement) and verdict.next_poll_at is not None:
                 postpone(db, [replace(verdict, next_poll_at=fetched.at + LATE_POLL)])
 

@@ -15,7 +15,8 @@ from recorder.ledger import ClaimedFire, Reason
 from recorder.materialising import Follow
 from recorder.pacing import Expectation, expect
 from recorder.payloads import Malformed, SessionSnapshot, TriggerAnswer
-from recorder.store import Recording, record_malformed, record_sessions
+from recorder.quarantine import record_malformed
+from recorder.store import Recording, record_sessions
 
 CANCELLABLE: Final = "PLAYWRIGHT"
 """The only type of check whose sessions obey a cancel."""

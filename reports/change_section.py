@@ -112,7 +112,8 @@ def _row(report: Report, row: Any) -> ChangeRow:
         tone=_TONES.get(row.kind, "plain"),
         name=check_name(row.check_name, row.check_id),
         places=places_text(row.run_locations) if isinstance(row.run_locations, str) and row.run_locations else "",
-        since=wording.when(row.since_at, report.window.zone) or _SINCE.get(row.kind, "not known"),
+        since=wording.when(row.since_at, report.window.zone, year=report.window.end_local.year)
+        or _SINCE.get(row.kind, "not known"),
         size=size,
         certain=certain,
         link=row.link if linked else None,

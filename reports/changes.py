@@ -1,15 +1,17 @@
 """Pure: what changed: checks that turned broken or flaky, recovered, became slower or faster, are new or gone."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.frames import INSTANT, History, within_ordered
+from reports.check_states import BY_CHECK, rated_by_check
+from reports.frames import INSTANT, PAIR, History, within_ordered
 from reports.intervals import ratio, wilson
 from reports.location_test import adjusted
-from reports.states import BROKEN, FEW, FLAKY
+from reports.states import BROKEN, FEW, FLAKY, HEALTHY, mended_at
 from reports.thresholds import Thresholds
 from reports.trends import DRIFT, FASTER, MOVED, POSSIBLE_DRIFT, SLOWER
 from reports.windows import Window
@@ -22,8 +24,12 @@ COLUMNS: Final = (
 )
 
 
-def find_changes(history: History, pairs: pd.DataFrame, series: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+def find_changes(
+    history: History, pairs: pd.DataFrame, sessions: pd.DataFrame, series: pd.DataFrame, thresholds: Thresholds
+) -> pd.DataFrame:
     """COLUMNS, in no particular order. `pairs`: `compare_pairs` with run_location; `series`: trends with run_locations.
+
+    `sessions`: `check_states.session_states`.
 
     measure says what before, now and change are: `fail_rate` of sessions and `flake_rate` of the pair that moved most
     (change is the difference, with Newcombe's interval), `time_elapsed` (ms; change is relative, with the moderated t's
@@ -31,7 +37,12 @@ def find_changes(history: History, pairs: pd.DataFrame, series: pd.DataFrame, th
     be, is announced when its flake events differ from those of the time before (Fisher's exact test, Benjamini-Hochberg
     over all pairs): around a threshold states flap by chance. position: the session to look at, -1 for none.
     """
-    parts = [_broken(history, pairs), _flaky(pairs, thresholds), _trends(series), _coming_and_going(history)]
+    parts = [
+        _broken(history, pairs, sessions, thresholds),
+        _flaky(pairs, thresholds),
+        _trends(series),
+        _coming_and_going(history),
+    ]
     table = pd.concat([part.reindex(columns=list(COLUMNS)) for part in parts if len(part)] or [_nothing()])
     return table.assign(
         since_at=pd.to_datetime(table["since_at"], utc=True).astype(INSTANT),
@@ -44,16 +55,52 @@ def _nothing() -> pd.DataFrame:
     return empty.astype({"kind": object, "run_locations": object, "measure": object, "since_at": INSTANT})
 
 
-def _broken(history: History, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Checks with a pair that is broken now and was not before, and those where none is any more."""
+def _broken(history: History, pairs: pd.DataFrame, sessions: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
+    """Checks broken now, by a pair or by their sessions, that were not before, and those that were and no longer are.
+
+    A pair of which nothing was known before does not make a check turn broken whose sessions were.
+    """
+    own = sessions.reset_index().assign(run_location="", state_since_at=sessions["broken_at"].to_numpy())
     is_broken, was_broken = pairs["state"].eq(BROKEN), pairs["state_before"].eq(BROKEN)
-    turned = pairs[is_broken & ~was_broken].assign(kind="broken")
-    still = pairs.loc[is_broken, "check_pk"]
-    mended = pairs[was_broken & pairs["state"].ne(FEW) & ~pairs["check_pk"].isin(still)].assign(kind="recovered")
-    rows = pd.concat([turned, mended]).groupby(["kind", "check_pk"], as_index=False)
-    table = rows.agg(run_locations=("run_location", _joined), since_at=("state_since_at", "min"))
-    failures = _session_failures(history)
-    return _with_difference(table.join(failures, on="check_pk").assign(measure="fail_rate"))
+    broken_now = {*pairs.loc[is_broken, "check_pk"], *own.loc[own["broken"], "check_pk"]}
+    failed_before = pairs["check_pk"].isin(own.loc[own["was_broken"], "check_pk"])
+    unknown = failed_before & ~pairs["state_before"].isin([FLAKY, HEALTHY])
+    pair_broken = pairs.loc[was_broken, "check_pk"]
+    turned = [
+        pairs[is_broken & ~was_broken & ~unknown],
+        own[own["broken"] & ~own["was_broken"] & ~own["check_pk"].isin(pair_broken)],
+    ]
+    working = pairs[was_broken & pairs["state"].ne(FEW) & ~pairs["check_pk"].isin(broken_now)]
+    passing = own[own["was_broken"] & own["n"].ge(thresholds.min_runs) & ~own["check_pk"].isin(broken_now)]
+    mended = [
+        _mended(history.sequence, PAIR, working, history.window, thresholds),
+        _mended(rated_by_check(history), BY_CHECK, passing, history.window, thresholds),
+    ]
+    table = pd.concat([_once(turned, "min").assign(kind="broken"), _once(mended, "max").assign(kind="recovered")])
+    return _with_difference(table.join(_session_failures(history), on="check_pk").assign(measure="fail_rate"))
+
+
+def _mended(
+    sequence: pd.DataFrame, by: Sequence[str], rows: pd.DataFrame, window: Window, thresholds: Thresholds
+) -> pd.DataFrame:
+    """The rows, each since its group of `by` was no longer broken."""
+    keys = list(by)
+    of_these = sequence.merge(rows[keys], on=keys) if len(rows) else sequence.iloc[:0]
+    since = mended_at(of_these, by, window, thresholds).rename("state_since_at")
+    return rows.drop(columns="state_since_at").join(since, on=keys)
+
+
+def _once(parts: "Sequence[pd.DataFrame]", end: str) -> pd.DataFrame:
+    """One row per check of the parts: its run locations in a cell, and the first or the last (`end`) since when.
+
+    That is not known when it is not known of one.
+    """
+    rows = pd.concat([part[["check_pk", "run_location", "state_since_at"]] for part in parts], ignore_index=True)
+    groups = rows.assign(unknown=rows["state_since_at"].isna()).groupby("check_pk", as_index=False)
+    table = groups.agg(
+        run_locations=("run_location", _joined), since_at=("state_since_at", end), unknown=("unknown", "any")
+    )
+    return table.assign(since_at=table["since_at"].mask(table["unknown"]))
 
 
 def _session_failures(history: History) -> pd.DataFrame:
@@ -133,22 +180,16 @@ def _trends(series: pd.DataFrame) -> pd.DataFrame:
 
 
 def _coming_and_going(history: History) -> pd.DataFrame:
-    """Checks that ran for the first time, and those that ran in the time before and not in the window."""
+    """Checks that ran for the first time of all, and those of `History.expected_checks` that did not run any more."""
     sessions = history.recent_sessions
     now, before = _spans(sessions, history.window), _spans(sessions, history.before)
-    earlier = sessions.loc[sessions["started_at"].lt(history.window.start), "check_pk"]
-    known = set(earlier.unique()) | set(history.levels.loc[history.levels["day"].lt(_first_day(history)), "check_pk"])
     parts = []
-    if known:
-        new = now[~now.index.isin(list(known))]
+    if history.known_checks:
+        new = now[~now.index.isin(history.known_checks)]
         parts.append(new.assign(kind="new", since_at=new["first"], before=0, now=new["sessions"]))
-    gone = before[~before.index.isin(now.index)]
+    gone = before[~before.index.isin(now.index) & before.index.isin(history.expected_checks)]
     parts.append(gone.assign(kind="gone", since_at=gone["last"], before=gone["sessions"], now=0))
     return pd.concat(parts).assign(measure="sessions").reset_index()
-
-
-def _first_day(history: History) -> pd.Timestamp:
-    return pd.Timestamp(history.window.days[0])
 
 
 def _spans(sessions: pd.DataFrame, window: Window) -> pd.DataFrame:
@@ -157,5 +198,5 @@ def _spans(sessions: pd.DataFrame, window: Window) -> pd.DataFrame:
 
 
 def _joined(names: "pd.Series[Any]") -> str:
-    """Run locations as one cell, as in elapsed.csv."""
-    return "|".join(sorted(name.replace("|", "||") for name in names))
+    """Run locations as one cell, as in elapsed.csv; a check broken by its sessions alone names none."""
+    return "|".join(sorted(name.replace("|", "||") for name in names if name))

@@ -94,12 +94,11 @@ def _row(report: Report, check: Any, strip: Sequence[charts.Square]) -> CheckRow
         pass_rate = wording.pass_rate(ok, check.rated, check.pass_rate_low, check.pass_rate_high)
     else:
         pass_rate = f"{ok}/{check.rated} passed, {wording.not_enough(check.rated)}"
-    since = wording.when(check.state_since_at, report.window.zone)
     return CheckRow(
         name=check_name(check.check_name, check.check_id, check.link),
         check_type=short(check.check_type, longest=_TYPE_LENGTH),
         state=check.state if isinstance(check.state, str) else "",
-        since=f"since {since}" if since else "",
+        since=_since(report, check),
         pass_rate=pass_rate,
         failed=check.failed + check.timed_out,
         incidents=check.incidents,
@@ -107,6 +106,14 @@ def _row(report: Report, check: Any, strip: Sequence[charts.Square]) -> CheckRow
         first_try=wording.percent(check.first_try_pass_rate),
         strip=strip,
     )
+
+
+def _since(report: Report, check: Any) -> str:
+    """Since when it is in its state; how long it is broken is only unknown when that is longer than is looked back."""
+    since = wording.when(check.state_since_at, report.window.zone, year=report.window.end_local.year)
+    if since:
+        return f"since {since}"
+    return "for more than a year" if check.state == BROKEN else ""
 
 
 def _strips(report: Report, checks: pd.DataFrame, days: Sequence[date]) -> dict[str, list[charts.Square]]:

@@ -34,6 +34,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         *("run_location", "checks", *_RESULTS, "mean_pass_rate", "pooled_pass_rate", "retry_pass", "retry_pass_rate"),
         *("flake_events", "mean_flake_rate", "pooled_flake_rate"),
         *("compared_checks", "mean_first_try_pass_rate", "worse_checks", "location_events"),
+        *("mean_degraded_rate", "pooled_degraded_rate", "pooled_first_try_pass_rate"),
     ),
     "daily": (
         *(*_CHECK, "run_location", "day", *_RESULTS, *_PASS_RATE, "degraded_rate", "first_try_pass_rate"),
@@ -49,7 +50,15 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         *("check_session_id", *_CHECK, "origin", "schedule", "status", "outcome", "started_at", "stopped_at"),
         *("time_elapsed_ms", "run_locations", "missing_locations", "has_attempts", "run_source", "link"),
     ),
-    "summary": ("figure", "kind", "now", "before", *(f"week_{number}" for number in range(1, 9)), "before_from"),
+    "summary": (
+        "figure",
+        "kind",
+        "now",
+        "before",
+        *(f"week_{number}" for number in range(1, 9)),
+        "before_from",
+        "now_adjusted",
+    ),
     "changes": (
         *("kind", *_CHECK, "run_locations", "since_at", "measure", "before", "now"),
         *("change", "change_low", "change_high", "link"),

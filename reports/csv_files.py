@@ -24,13 +24,13 @@ _TEXT: Final = frozenset(
 
 
 _FLAGS: Final = frozenset({"has_attempts", "round_robin", "retries_seen", "worse", "censored"})
-_NUMBERS: Final = frozenset({"before", "now", "change", "onsets_expected", "usual_rate"})
-"""What may lie below 0 or above 1, or is a count in one row and a ratio in the next."""
+_MIXED: Final = frozenset({"before", "now", "now_adjusted", *(f"week_{number}" for number in range(1, 9))})
+"""What is a count or milliseconds in one row and a ratio in the next, as the row's `measure` or `kind` says."""
 
 
 def csv_text(table: pd.DataFrame, columns: Sequence[str]) -> str:
     """The columns of the table, in this order; each column's name says how it is written."""
-    cells = [_writer(name)(table[name]) for name in columns]
+    cells = [_mixed(table, name) if name in _MIXED else _writer(name)(table[name]) for name in columns]
     lines = [",".join(columns), *(",".join(row) for row in zip(*cells, strict=True))]
     return "\n".join(lines) + "\n"
 
@@ -41,8 +41,8 @@ def _writer(column: str) -> Writer:
         (column in _TEXT, _texts),
         (column.endswith("_at"), _instants),
         (column == "day", _days),
-        (column in _NUMBERS or column.startswith(("change_", "drift_", "week_")), _numbers),
-        (column.endswith(("_rate", "_low", "_high", "_value", "_rate_adjusted")), _ratios),
+        (column == "onsets_expected", _numbers),
+        (column == "change" or column.endswith(("_rate", "_low", "_high", "_value", "_rate_adjusted")), _ratios),
         (column.endswith("_ms"), _milliseconds),
         (column in _FLAGS, _flags),
     )
@@ -62,16 +62,22 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
 
 
+def _mixed(table: pd.DataFrame, column: str) -> list[str]:
+    told = table["measure"].str.endswith("_rate") if "measure" in table else table["kind"].eq("ratio")
+    pairs = zip(table[column].tolist(), told.tolist(), strict=True)
+    return [ratio_text(value) if is_ratio else number_text(value) for value, is_ratio in pairs]
+
+
 def _ratios(values: "pd.Series[Any]") -> list[str]:
     return [ratio_text(value) for value in values.tolist()]
 
 
 def ratio_text(value: float) -> str:
-    """6 places; what lies between 0 and 1 is never written as 0 or 1. NaN is empty."""
+    """6 places; what lies between 0 and 1, or -1 and 0, is never written as either. NaN is empty."""
     if np.isnan(value):
         return ""
-    if 0 < value < 1:
-        return f"{min(max(value, 0.000001), 0.999999):.6f}"
+    if 0 < abs(value) < 1:
+        return f"{np.copysign(min(max(abs(value), 0.000001), 0.999999), value):.6f}"
     return f"{value:.6f}"
 
 
@@ -81,7 +87,7 @@ def _numbers(values: "pd.Series[Any]") -> list[str]:
 
 
 def number_text(value: float) -> str:
-    """A number whose kind its row tells: 3, 0.25, -0.113080 without the last 0, empty for NaN."""
+    """A count or milliseconds, up to 6 places without zeros at the end: 3, 0.25; empty for NaN."""
     if pd.isna(value):
         return ""
     text = ratio_text(float(value)).rstrip("0").rstrip(".")

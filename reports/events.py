@@ -17,17 +17,26 @@ def find_events(sessions: pd.DataFrame, results: pd.DataFrame, thresholds: Thres
     """One row per firing, and run location, in which many checks failed at once.
 
     A firing of at least `event_checks` checks is a `fleet` event when `fleet_share` of its sessions failed (then
-    run_location_pk is 0), else a `location` event at each location where `location_share` of its checks failed.
+    run_location_pk is 0), and a `location` event at each location where `location_share` of its checks failed. Beside a
+    fleet event locations are named unless each of them is one: a bad location fails whole sessions, and the outage of
+    one place would have none.
     Sessions without a firing (imported, found later) belong to none. Columns: fire_pk, run_location_pk, kind, checks,
     failed, started_at; in the order of time.
     """
     fired = sessions[sessions["rated"] & sessions["fire_pk"].ne(0)].assign(run_location_pk=_NO_LOCATION)
     fleet = _shared(fired, thresholds.event_checks, thresholds.fleet_share).assign(kind="fleet")
     failed = results.loc[results["outcome"].eq(Outcome.FAIL), "fire_pk"]
-    elsewhere = results["fire_pk"].isin(failed[failed.ne(0) & ~failed.isin(fleet["fire_pk"])].unique())
-    local = _shared(rated(results[elsewhere]), thresholds.event_checks, thresholds.location_share)
+    finals = rated(results[results["fire_pk"].isin(failed[failed.ne(0)].unique())])
+    local = _shared(finals, thresholds.event_checks, thresholds.location_share)
+    places, hit = _places(finals, fleet), _places(local, fleet)
+    local = local[~local["fire_pk"].isin(hit.index[hit.eq(places.reindex(hit.index))])]
     events = pd.concat([fleet, local.assign(kind="location")], ignore_index=True)
     return events.sort_values(["started_at", "fire_pk", "run_location_pk"], ignore_index=True)
+
+
+def _places(rows: pd.DataFrame, fleet: pd.DataFrame) -> "pd.Series[int]":
+    """At how many run locations the rows of each fleet event's firing (the index) are."""
+    return rows[rows["fire_pk"].isin(fleet["fire_pk"])].groupby("fire_pk")["run_location_pk"].nunique()
 
 
 def _shared(rows: pd.DataFrame, least: int, share: float) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from reports import wording
+from reports.figure_section import adjusted_figures
 from reports.headline import moment
 from reports.names import Name, check_name, short
 from reports.report import Report
@@ -47,6 +48,8 @@ class ExclusionSection:
     rows: Sequence[ExcludedSpan]
     recorded: str
     adjusted: str
+    figures: Sequence[tuple[str, str, str]]
+    """Each key figure that they change: its name, as recorded, without them."""
     checks: Sequence[AdjustedCheck]
     hidden_checks: int
 
@@ -60,6 +63,7 @@ def exclusion_section(report: Report) -> ExclusionSection:
         rows=[_span(row, report) for row in report.exclusions.itertuples()],
         recorded=wording.fraction(ok, rated),
         adjusted=wording.fraction(int(checks["ok_adjusted"].sum()), int(checks["n_adjusted"].sum())),
+        figures=adjusted_figures(report),
         checks=[_check(row) for row in changed.head(_MOST_CHECKS).itertuples()],
         hidden_checks=max(0, len(changed) - _MOST_CHECKS),
     )

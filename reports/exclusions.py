@@ -5,6 +5,7 @@ covered when an exclusion of all locations covers it, when each of its rated res
 each of its failures is covered: what it would have been without them nobody knows, so it counts neither way.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,24 @@ def adjust_checks(checks: pd.DataFrame, history: History) -> pd.DataFrame:
     n = counts["n"].astype("int64")
     ok = n - counts["failed"].astype("int64")
     return checks.assign(n_adjusted=n, ok_adjusted=ok, pass_rate_adjusted=ratio(ok, n))
+
+
+def without_excluded(history: History) -> History:
+    """The history without the results and rated sessions that the window's exclusions cover."""
+    sessions, excluded = rated_sessions(history.sessions), history.exclusions
+    gone = sessions.loc[covered_sessions(sessions, history.results, excluded), "position"]
+
+    def left(results: pd.DataFrame) -> pd.DataFrame:
+        return results[~covered_results(results, excluded)].reset_index(drop=True)
+
+    recent = history.recent_sessions
+    return replace(
+        history,
+        results=left(history.results),
+        recent=left(history.recent),
+        sequence=left(history.sequence),
+        recent_sessions=recent[~recent["position"].isin(gone)].reset_index(drop=True),
+    )
 
 
 def exclusions_table(history: History) -> pd.DataFrame:

@@ -110,6 +110,12 @@ def _notes(figures: Mapping[str, KeyFigure]) -> dict[str, str]:
     }
 
 
+def adjusted_figures(report: Report) -> list[tuple[str, str, str]]:
+    """Of each figure that an exclusion changes: its name, as recorded, and without what is excluded."""
+    said = [(_LABELS[one.name], _SAY[one.kind](one.now), _SAY[one.kind](one.adjusted)) for one in report.key_figures]
+    return [row for row in said if row[1] != row[2]]
+
+
 def _adjusted(report: Report) -> str:
     """The pass rate without what a person excluded, beside the one as recorded."""
     rate = report.adjusted_pass_rate

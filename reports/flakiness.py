@@ -5,6 +5,7 @@ As a script: `python -m reports.flakiness sqlite:///history.db --week 2026-W47 -
 """
 
 import sys
+from collections.abc import Sequence
 from itertools import product
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from reports.events import is_in_event
-from reports.frames import PAIR, Bools, begins_group
+from reports.frames import PAIR, Bools, Rows, begins_group
 from reports.incidents import failed_runs
 from reports.intervals import ratio, wilson
 from reports.thresholds import DEFAULTS, Thresholds
@@ -89,16 +90,24 @@ def _cuts(started: "pd.Series[Any]", new: Bools, thresholds: Thresholds) -> Bool
 
 
 def classify_failures(
-    sequence: pd.DataFrame, previous: pd.DataFrame, events: pd.DataFrame, thresholds: Thresholds = DEFAULTS
+    sequence: pd.DataFrame,
+    previous: pd.DataFrame | None,
+    events: pd.DataFrame,
+    thresholds: Thresholds = DEFAULTS,
+    *,
+    by: Sequence[str] = PAIR,
 ) -> pd.DataFrame:
     """One row per FAIL of a `frames.sequences`: PAIR, position, started_at, run, scope, duration, flake.
+
+    `previous` comes from `frames.last_before`; None: nothing is known of the time before. `by`: PAIR, or PAIR and what
+    cuts its sequence into windows, each of which is looked at for itself.
 
     Scope, of a session with k failures among m rated results: `single` m = 1; `wide` k >= 2 and 2k > m; else `narrow`.
     Duration, of the pair's maximal run of failures: `sustained` more than 2 sessions, with the one before the window;
     `open` a short run that touches the window's end; else `isolated`. A flake is isolated, not wide, and no part of
     one of the `events` (`events.find_events`).
     """
-    runs = failed_runs(sequence, PAIR)
+    runs = failed_runs(sequence, by)
     lengths = (runs["last"] - runs["first"] + 1).to_numpy()
     fail, position = sequence["fail"].to_numpy(dtype=bool), sequence["position"].to_numpy()
     failures = sequence.loc[fail, [*PAIR, "position", "fire_pk", "started_at"]]
@@ -106,13 +115,22 @@ def classify_failures(
     failed = position[fail]
     m, k = np.bincount(position)[failed], np.bincount(failed)[failed]
     scope = np.select([m == 1, (k > 1) & (2 * k > m)], ["single", "wide"], "narrow")
-    pairs = pd.MultiIndex.from_frame(sequence[list(PAIR)].iloc[runs["first"]])
-    began_before = previous["failed"].reindex(pairs, fill_value=False).to_numpy(dtype=bool)
-    longer = lengths + (runs["at_start"].to_numpy() & began_before)
+    longer = lengths + (runs["at_start"].to_numpy() & _failed_before(sequence, runs["first"].to_numpy(), previous))
     lasted = np.select([longer > thresholds.isolated_sessions, runs["at_end"]], ["sustained", "open"], "isolated")
     duration = np.repeat(lasted, lengths)
     flake = (duration == "isolated") & (scope != "wide") & ~is_in_event(failures, events)
     return failures.assign(scope=scope, duration=duration, flake=flake)
+
+
+def _failed_before(sequence: pd.DataFrame, rows: Rows, previous: pd.DataFrame | None) -> Bools:
+    """Whether the result before each of these rows, of the same pair, failed: in the sequence, else in `previous`."""
+    before: Bools = sequence["fail"].to_numpy(dtype=bool)[rows - 1]
+    outside = begins_group(sequence, PAIR)[rows]
+    before[outside] = False
+    if previous is not None:
+        pairs = pd.MultiIndex.from_frame(sequence[list(PAIR)].iloc[rows[outside]])
+        before[outside] = previous["failed"].reindex(pairs, fill_value=False).to_numpy(dtype=bool)
+    return before
 
 
 def count_cells(failures: pd.DataFrame) -> pd.DataFrame:

@@ -31,7 +31,9 @@ _MOST_KEYS: Final = 2**24
 _MOST_COUNTED: Final = 2**16
 """So many different integers are sorted in two passes."""
 RECENT_DAYS: Final = 28
-"""How far back from the window's end results are looked at one by one."""
+"""How far back from the window's end the results of a pair are compared with each other."""
+WEEKS_DAYS: Final = 56
+"""How far back key figures look, week by week."""
 LEVEL_DAYS: Final = 63
 """How many local days have daily levels: eight weeks, and one more for what the last report would have said."""
 
@@ -50,10 +52,16 @@ class History:
 
     `recent_sessions` and `recent` are the sessions (keys and outcome alone) and the results of the span that holds the
     window, `before` and the last RECENT_DAYS days; their positions continue those of the window downwards. `sequence`:
-    the rated ones of `recent`, pair by pair (`sequences`). `levels`: per series and local day of the last LEVEL_DAYS
+    the rated ones of `recent`, pair by pair (`sequences`). `weeks_sessions`, `weeks` and `weeks_sequence` are the same
+    of the last WEEKS_DAYS, and of what `recent` holds before. `levels`: per series and local day of the last LEVEL_DAYS
     rated, failed and first-try sessions, `n` of the timeElapsed sample and its `median_ms`, and `first_at`, when the
     first one started. `incidents`: per week of `levels.week_numbers` and check, as `load_incidents` counts them.
     `response` (index PAIR): n, median_ms and p95_ms of the response time in the window.
+
+    `check_beginnings` (index check_pk) and `pair_beginnings` (index PAIR): first_failed_at and last_good_at of what
+    failed when `recent` begins (`history_beginnings`); NaT is more than a year before. `known_checks`: the keys of
+    checks with a session before the window, whole for those that have one in it. `expected_checks`: of any selection,
+    the checks that the window would show if they ran as in the time before (`expected_checks`).
     """
 
     window: Window
@@ -69,9 +77,16 @@ class History:
     recent_sessions: pd.DataFrame
     recent: pd.DataFrame
     sequence: pd.DataFrame
+    weeks_sessions: pd.DataFrame
+    weeks: pd.DataFrame
+    weeks_sequence: pd.DataFrame
     levels: pd.DataFrame
     incidents: pd.DataFrame
     response: pd.DataFrame
+    check_beginnings: pd.DataFrame
+    pair_beginnings: pd.DataFrame
+    known_checks: frozenset[int]
+    expected_checks: frozenset[int]
 
 
 def within(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
@@ -100,6 +115,20 @@ def silent_after(history: History) -> date | None:
     usual = 0 if pd.isna(before) else (history.before.days[-1] - before.date()).days
     day: date = last.date()
     return day if (history.window.days[-1] - day).days > usual else None
+
+
+def expected_checks(history: History) -> frozenset[int]:
+    """The checks of the time before that should have been seen in the window: none when that has no session at all.
+
+    Days at its end that are silent show no check, so as many at the end of the time before are not asked for either.
+    """
+    if history.sessions.empty:
+        return frozenset()
+    sessions, last = within_ordered(history.recent_sessions, history.before), silent_after(history)
+    if last is not None:
+        silent = history.window.days[-1] - last
+        sessions = sessions[sessions["day"].le(pd.Timestamp(history.before.days[-1] - silent))]
+    return frozenset(sessions["check_pk"].unique().tolist())
 
 
 def last_before(sequence: pd.DataFrame, instant: datetime) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """What the reports read: narrow frames of one window, as one snapshot; only `history*.py` hold SQL of the reports."""
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +29,22 @@ from recorder.models import (
     Schedule,
 )
 from recorder.outcomes import Outcome
-from reports.frames import INSTANT, MISSING, OUTCOMES, RATED, RECENT_DAYS, History, sequences, slots, within
+from reports.frames import (
+    INSTANT,
+    MISSING,
+    OUTCOMES,
+    RATED,
+    RECENT_DAYS,
+    WEEKS_DAYS,
+    History,
+    check_by_check,
+    expected_checks,
+    sequences,
+    slots,
+    within,
+    within_ordered,
+)
+from reports.history_beginnings import load_check_beginnings, load_known_checks, load_pair_beginnings
 from reports.history_exclusions import load_exclusions
 from reports.history_levels import load_incidents, load_levels, load_response
 from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
@@ -41,29 +58,43 @@ Keys = npt.NDArray[np.int64]
 def load_history(engine: Engine, window: Window) -> History:
     """Read the window in one read-only transaction. Raises DatabaseError when that is not possible."""
     before = window_before(window)
-    start = min(before.start, last_days(window, RECENT_DAYS)[0].start)
-    recent = Window(start, window.end, window.zone, label="recent")
+    recent = _until(window, min(before.start, last_days(window, RECENT_DAYS)[0].start))
+    weeks = _until(window, min(recent.start, last_days(window, WEEKS_DAYS)[0].start))
     with database_errors(engine), snapshot(engine) as connection, connection.begin():
-        recent_sessions = load_recent_sessions(connection, recent)
-        results = load_results(connection, recent, recent_sessions)
-        return History(
+        sessions = load_recent_sessions(connection, weeks)
+        results = load_results(connection, weeks, sessions)
+        sequence = sequences(results)
+        ordered = check_by_check(sessions[sessions["rated"]])
+        whole = History(
             window=window,
             before=before,
             checks=load_checks(connection),
             run_locations=load_run_locations(connection),
             location_sets=load_location_sets(connection),
-            sessions=load_sessions(connection, window, end=len(recent_sessions)),
-            results=within(results, window).reset_index(drop=True),
+            sessions=load_sessions(connection, window, end=len(sessions)),
+            results=within_ordered(results, window).reset_index(drop=True),
             fires=load_fires(connection, window),
             exclusions=load_exclusions(connection, window),
             firings=load_firings(connection, recent),
-            recent_sessions=recent_sessions,
-            recent=results,
-            sequence=sequences(results),
+            recent_sessions=within_ordered(sessions, recent).reset_index(drop=True),
+            recent=within_ordered(results, recent).reset_index(drop=True),
+            sequence=within(sequence, recent).reset_index(drop=True),
+            weeks_sessions=sessions,
+            weeks=results,
+            weeks_sequence=sequence,
             levels=load_levels(connection, window),
             incidents=load_incidents(connection, window),
             response=load_response(connection, window),
+            check_beginnings=load_check_beginnings(connection, ordered, recent.start),
+            pair_beginnings=load_pair_beginnings(connection, sequence, recent.start),
+            known_checks=load_known_checks(connection, sessions, window),
+            expected_checks=frozenset(),
         )
+    return replace(whole, expected_checks=expected_checks(whole))
+
+
+def _until(window: Window, start: datetime) -> Window:
+    return Window(start, window.end, window.zone, label=f"until the end of {window.label}")
 
 
 def load_sessions(connection: Connection, window: Window, *, end: int) -> pd.DataFrame:
@@ -109,7 +140,8 @@ def load_sessions(connection: Connection, window: Window, *, end: int) -> pd.Dat
 def load_recent_sessions(connection: Connection, span: Window) -> pd.DataFrame:
     """Every session of the span as integers, in the order of every statistic: who, when, and whether it failed.
 
-    Columns: session_pk, check_pk, location_set_pk, fire_pk (0: none), started_at, rated, fail, in_rates, day, position.
+    Columns: session_pk, check_pk, location_set_pk, fire_pk (0: none), started_at, rated, fail, first_try (ok without
+    any ATTEMPT), in_rates, day, position.
     """
     rated = and_(in_rates(CheckSession), CheckSession.outcome.in_(RATED))
     query = (
@@ -121,6 +153,9 @@ def load_recent_sessions(connection: Connection, span: Window) -> pd.DataFrame:
             epoch_ms(connection, CheckSession.started_at.expression).label("started_at"),
             case((rated, 1), else_=0).label("rated"),
             case((and_(rated, CheckSession.outcome == Outcome.FAIL), 1), else_=0).label("fail"),
+            case((and_(rated, CheckSession.outcome != Outcome.FAIL, ~CheckSession.has_attempts), 1), else_=0).label(
+                "first_try"
+            ),
             case((in_rates(CheckSession), 1), else_=0).label("in_rates"),
         )
         .where(started_in(CheckSession, span))
@@ -128,7 +163,7 @@ def load_recent_sessions(connection: Connection, span: Window) -> pd.DataFrame:
     )
     sessions = integers(connection, query)
     started = pd.to_datetime(sessions["started_at"], unit="ms", utc=True).astype(INSTANT)
-    kinds = dict.fromkeys(("rated", "fail", "in_rates"), "bool")
+    kinds = dict.fromkeys(("rated", "fail", "first_try", "in_rates"), "bool")
     return sessions.astype(kinds).assign(
         started_at=started, day=_local_day(started, span), position=np.arange(len(sessions), dtype="int64")
     )

@@ -73,14 +73,14 @@ def incident_section(report: Report) -> IncidentSection:
 
 
 def _incident(report: Report, row: Any, everywhere: int) -> IncidentRow:
-    zone = report.window.zone
+    zone, year = report.window.zone, report.window.end_local.year
     linked = isinstance(row.link, str) and is_web_link(row.link)
     return IncidentRow(
         name=check_name(row.check_name, row.check_id),
         failed=wording.plural(int(row.failed_sessions), "session"),
         places=places_text(row.run_locations, every=everywhere) if row.run_locations else "not known",
-        last_good=wording.when(row.last_good_at, zone) or "none known",
-        first_failed=wording.when(row.first_failed_at, zone),
+        last_good=wording.when(row.last_good_at, zone, year=year) or "none known",
+        first_failed=wording.when(row.first_failed_at, zone, year=year) or "more than a year before",
         recovered=wording.when(row.recovered_at, zone) or "still failing",
         lasted=_lasted(row),
         link=row.link if linked else None,
@@ -89,6 +89,8 @@ def _incident(report: Report, row: Any, everywhere: int) -> IncidentRow:
 
 def _lasted(row: Any) -> str:
     """At least from the first failure to the last one, at most from the good one before to the good one after."""
+    if pd.isna(row.first_failed_at):
+        return "more than a year"
     least = row.last_failed_at - row.first_failed_at
     seen = least >= timedelta(minutes=1)
     if pd.isna(row.last_good_at) or pd.isna(row.recovered_at):

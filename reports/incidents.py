@@ -31,13 +31,16 @@ def count_incidents(ordered: pd.DataFrame, by: Sequence[str]) -> "pd.Series[int]
     return ordered.iloc[runs["first"]].groupby(list(by)).size().astype(np.int64)
 
 
-def find_incidents(sessions: pd.DataFrame, results: pd.DataFrame, window: Window) -> pd.DataFrame:
+def find_incidents(
+    sessions: pd.DataFrame, results: pd.DataFrame, window: Window, begun: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The checks' maximal runs of failed sessions that reach into the window, in the order of time.
 
     `sessions` (in the order of time) and `results` begin before it (`History.recent_sessions` and `recent`), so that
-    an incident's beginning is known. Columns: check_pk, failed_sessions (in the window), first_failed_at,
-    last_failed_at, last_good_at (NaT: none known), recovered_at (NaT: still failing when the window ends), location_pks
-    (sorted keys of the run locations that failed in the window), position (of its last failed session).
+    an incident's beginning is known; of those that were there before says `begun` (`History.check_beginnings`), None:
+    nothing is older. Columns: check_pk, failed_sessions (in the window), first_failed_at (NaT: too long ago to be
+    known), last_failed_at, last_good_at (NaT: none known), recovered_at (NaT: still failing when the window ends),
+    location_pks (sorted keys of the run locations that failed in the window), position (of its last failed session).
     """
     ordered = check_by_check(sessions[sessions["rated"]])
     runs = failed_runs(ordered, ["check_pk"])
@@ -55,6 +58,10 @@ def find_incidents(sessions: pd.DataFrame, results: pd.DataFrame, window: Window
             "recovered_at": _instants(started, last + 1).mask(runs["at_end"]),
         }
     )
+    if begun is not None:
+        told = begun.reindex(spans["check_pk"]).set_index(spans.index)
+        for name in ("first_failed_at", "last_good_at"):
+            spans[name] = spans[name].mask(runs["at_start"], told[name])
     spans["location_pks"] = _places(ordered, runs, results, window)
     chosen = spans[spans["failed_sessions"].gt(0)]
     return chosen.sort_values(["first_failed_at", "check_pk"], ignore_index=True)

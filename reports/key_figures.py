@@ -13,10 +13,27 @@ from reports.incidents import failed_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
 from reports.states import BROKEN, FLAKY
-from reports.windows import last_days
+from reports.windows import Window, last_days
 
 COUNT = "count"
 RATIO = "ratio"
+_KINDS = {
+    "sessions_rated": COUNT,
+    "session_pass_rate": RATIO,
+    "first_try_pass_rate": RATIO,
+    "sessions_failed": COUNT,
+    "checks_run": COUNT,
+    "checks_failed": COUNT,
+    "incidents": COUNT,
+    "results": COUNT,
+    "flake_events": COUNT,
+    "flake_rate": RATIO,
+    "retry_passes": COUNT,
+    "missing_results": COUNT,
+    "broken_pairs": COUNT,
+    "flaky_pairs": COUNT,
+}
+"""In the order of the page."""
 _WEEK_DAYS = 7
 _UNKNOWN = (float("nan"),) * (WEEKS - 1)
 
@@ -25,61 +42,56 @@ _UNKNOWN = (float("nan"),) * (WEEKS - 1)
 class KeyFigure:
     """One figure; NaN is unknown. `kind` is count or ratio. `weeks`: eight weekly points, the oldest first.
 
-    The last point is the week that ends the window, so for an ISO week it is `now`.
+    The last point is the week that ends the window, so for an ISO week it is `now`. `adjusted`: `now` without what a
+    person excluded.
     """
 
     name: str
     kind: str
     now: float
     before: float
+    adjusted: float
     weeks: Sequence[float] = _UNKNOWN
 
 
 def key_figures(
     history: History,
-    now: Pairs,
-    before: Pairs,
-    recent: Mapping[int, Mapping[str, float]],
+    spans: tuple[Pairs, Pairs],
+    results: Mapping[int, Mapping[str, float]],
     firsts: "pd.Series[Any]",
+    adjusted: Mapping[str, float] | None = None,
 ) -> list[KeyFigure]:
     """Every key figure, in the order of the page; `before` is NaN when nothing was rated then.
 
-    `recent`: `recent_weeks`, what is known of some weeks alone. `firsts`: `beginning.first_moments`.
+    `spans`: the pairs of the window and of the time before. `results`: `weekly_results`, of the weeks with a rated
+    result. `firsts`: `beginning.first_moments`. `adjusted`: `figures_of` the history without what is excluded; None:
+    nothing is.
     """
     begun = _week_begun(history, firsts)
-    weekly = _weekly(history, begun) | _recent(begun, recent)
-    sessions = {name: _session_figures(history, span) for name, span in _spans(history).items()}
-    pairs = {"now": _pair_figures(now), "before": _pair_figures(before)}
-    figures = [
-        KeyFigure(name, kind, sessions["now"][name], sessions["before"][name], tuple(weekly.get(name, _UNKNOWN)))
-        for name, kind in (
-            *(("sessions_rated", COUNT), ("session_pass_rate", RATIO), ("first_try_pass_rate", RATIO)),
-            *(("sessions_failed", COUNT), ("checks_run", COUNT), ("checks_failed", COUNT), ("incidents", COUNT)),
-        )
-    ]
-    return figures + [
-        KeyFigure(name, kind, pairs["now"][name], pairs["before"][name], tuple(weekly.get(name, _UNKNOWN)))
-        for name, kind in (
-            *(("results", COUNT), ("flake_events", COUNT), ("flake_rate", RATIO), ("retry_passes", COUNT)),
-            *(("missing_results", COUNT), ("broken_pairs", COUNT), ("flaky_pairs", COUNT)),
-        )
+    weekly = _weekly(history, begun) | _of_results(begun, results)
+    windows = (history.window, history.before)
+    of_now, of_before = (figures_of(history, window, pairs) for window, pairs in zip(windows, spans, strict=True))
+    without = of_now if adjusted is None else adjusted
+    return [
+        KeyFigure(name, kind, of_now[name], of_before[name], without[name], tuple(weekly.get(name, _UNKNOWN)))
+        for name, kind in _KINDS.items()
     ]
 
 
-def _spans(history: History) -> dict[str, pd.DataFrame]:
+def figures_of(history: History, window: Window, pairs: Pairs) -> dict[str, float]:
+    """The figures of one window by their names; `pairs`: those of the window."""
     rated = history.recent_sessions[history.recent_sessions["rated"]]
-    return {"now": within_ordered(rated, history.window), "before": within_ordered(rated, history.before)}
+    return _session_figures(within_ordered(rated, window)) | _pair_figures(pairs)
 
 
-def _session_figures(history: History, rated: pd.DataFrame) -> dict[str, float]:
-    """From the sessions themselves; the first tries come from the daily counts of the same days."""
+def _session_figures(rated: pd.DataFrame) -> dict[str, float]:
+    """From the sessions themselves: a span may begin or end inside a day."""
     n, failed = len(rated), int(rated["fail"].sum())
-    days = history.levels[history.levels["day"].isin(rated["day"].unique())]
     known = n > 0
     return {
         "sessions_rated": n if known else float("nan"),
         "session_pass_rate": (n - failed) / n if known else float("nan"),
-        "first_try_pass_rate": _share(days["first_try"].sum(), days["rated"].sum()),
+        "first_try_pass_rate": _share(rated["first_try"].sum(), n),
         "sessions_failed": failed if known else float("nan"),
         "checks_run": rated["check_pk"].nunique() if known else float("nan"),
         "checks_failed": rated.loc[rated["fail"], "check_pk"].nunique() if known else float("nan"),
@@ -91,7 +103,8 @@ def _pair_figures(pairs: Pairs) -> dict[str, float]:
     table = pairs.table
     if not table["n"].sum():
         names = ("results", "flake_events", "flake_rate", "retry_passes", "broken_pairs", "flaky_pairs")
-        return dict.fromkeys(names, float("nan")) | {"missing_results": float(table["missing"].sum())}
+        missing = float(table["missing"].sum()) if len(table) else float("nan")
+        return dict.fromkeys(names, float("nan")) | {"missing_results": missing}
     return {
         "results": int(table["n"].sum()),
         "flake_events": int(table["flake_events"].sum()),
@@ -126,10 +139,10 @@ def _weekly(history: History, begun: int) -> dict[str, list[float]]:
     }
 
 
-def _recent(begun: int, recent: Mapping[int, Mapping[str, float]]) -> dict[str, list[float]]:
-    """Eight points of what is only known of the last weeks; the week in which the history begins is unknown."""
-    told = {number: week for number, week in recent.items() if number != begun or number == WEEKS - 1}
-    names = next(iter(recent.values()), {})
+def _of_results(begun: int, results: Mapping[int, Mapping[str, float]]) -> dict[str, list[float]]:
+    """Eight points of what single results tell; a week in whose middle the history begins is unknown, as above."""
+    told = {number: week for number, week in results.items() if number != begun or number == WEEKS - 1}
+    names = next(iter(results.values()), {})
     return {name: [told.get(number, {}).get(name, float("nan")) for number in range(1, WEEKS)] for name in names}
 
 

@@ -47,7 +47,8 @@ def measure_pairs(
     retried = results[results["outcome"].isin(_OK) & results["attempts"].gt(0)]
     columns = [*PAIR, "position", "started_at"]
     flakes = pd.concat([failures.loc[failures["flake"], columns], retried[columns]], ignore_index=True)
-    states = pair_states(history.sequence, flaky, flakes, window, thresholds)
+    begun = history.pair_beginnings["first_failed_at"]
+    states = pair_states(history.sequence, flaky, flakes, window, thresholds, begun=begun)
     return Pairs(flaky.join(states), failures, flakes)
 
 
@@ -82,7 +83,7 @@ def compare_pairs(
         round_robin=round_robin,
         retries_seen=check.isin(retried),
         flake_floor_rate=floor,
-        flake_rank=_ranks(table.assign(floor=floor), thresholds),
+        flake_rank=_ranks(table.assign(floor=floor), history, thresholds),
         state_since_at=table["state_since_at"].mask(both_flaky, earlier["state_since_at"]),
         state_before=earlier["state"].astype(object),
         n_before=earlier["n"].fillna(0).astype("int64"),
@@ -91,16 +92,19 @@ def compare_pairs(
     )
 
 
-def _ranks(table: pd.DataFrame, thresholds: Thresholds) -> "pd.Series[float]":
-    """1 for the flakiest by `floor`, then by failures; what is equal shares a rank.
+def _ranks(table: pd.DataFrame, history: History, thresholds: Thresholds) -> "pd.Series[float]":
+    """1 for the flakiest by `floor`, then by failures, then by the names of check and run location.
 
     NaN below `min_runs`, and without any event.
     """
-    ranked = table[table["n"].ge(thresholds.min_runs) & table["flake_events"].gt(0)]
-    order = ranked.sort_values(["floor", "failed"], ascending=False, kind="stable")
-    new = order[["floor", "failed"]].ne(order[["floor", "failed"]].shift()).any(axis=1)
-    place = pd.Series(range(1, len(order) + 1), index=order.index, dtype="float64")
-    return place.where(new).ffill().reindex(table.index)
+    ranked = table.loc[table["n"].ge(thresholds.min_runs) & table["flake_events"].gt(0), ["floor", "failed"]]
+    checks, places = (ranked.index.get_level_values(name) for name in PAIR)
+    named = ranked.assign(
+        check=history.checks["check_order"].reindex(checks).to_numpy(),
+        place=history.run_locations.reindex(places).to_numpy(),
+    )
+    order = named.sort_values(["floor", "failed", "check", "place"], ascending=[False, False, True, True])
+    return pd.Series(range(1, len(order) + 1), index=order.index, dtype="float64").reindex(table.index)
 
 
 def round_robin_checks(results: pd.DataFrame) -> "pd.Index[int]":

@@ -100,6 +100,9 @@ def location_rates(pairs: pd.DataFrame) -> pd.DataFrame:
         mean_pass_rate=compared["pass_rate"].mean(),
         mean_first_try_pass_rate=compared["first_try_pass_rate"].mean(),
         pooled_pass_rate=ratio(counts["passed"] + counts["degraded"], counts["n"]),
+        mean_degraded_rate=compared["degraded_rate"].mean(),
+        pooled_degraded_rate=ratio(counts["degraded"], counts["n"]),
+        pooled_first_try_pass_rate=ratio(counts["first_try"], counts["n"]),
     )
 
 

@@ -16,7 +16,6 @@ from reports.frames import MISSING, History
 from reports.intervals import ratio
 from reports.key_figures import KeyFigure
 from reports.pass_rate import check_rates, location_rates, with_rates
-from reports.states import STATES
 
 
 def check_location_table(history: History, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -27,20 +26,16 @@ def check_location_table(history: History, pairs: pd.DataFrame) -> pd.DataFrame:
     return named(pairs.reset_index(), history)
 
 
-def checks_table(history: History, pairs: pd.DataFrame) -> pd.DataFrame:
-    """One row per check with a session in the window, however it ended; `pairs` is the check_location table."""
+def checks_table(history: History, pairs: pd.DataFrame, states: pd.DataFrame) -> pd.DataFrame:
+    """One row per check with a session in the window, however it ended.
+
+    `pairs` is the check_location table, `states` comes from `check_states`.
+    """
     rates = check_rates(history.sessions, history.results)
     by_check = pairs.groupby("check_pk")
     sums = by_check[["missing", "retry_pass", "flake_events"]].sum().reindex(rates.index, fill_value=0)
     flags = by_check[["round_robin", "retries_seen"]].any().reindex(rates.index, fill_value=False)
-    return named(rates.join([sums, flags, _worst_states(pairs).reindex(rates.index)]).reset_index(), history)
-
-
-def _worst_states(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Per check the worst state of its run locations, and the earliest instant since which one is in it."""
-    places = pairs["state"].map({state: place for place, state in enumerate(STATES)})
-    worst = places.eq(places.groupby(pairs["check_pk"]).transform("min"))
-    return pairs[worst].groupby("check_pk").agg(state=("state", "first"), state_since_at=("state_since_at", "min"))
+    return named(rates.join([sums, flags, states.reindex(rates.index)]).reset_index(), history)
 
 
 def locations_table(pairs: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +133,7 @@ def summary_table(figures: list[KeyFigure], before_from: datetime | None) -> pd.
     rows = [
         {"figure": one.name, "kind": one.kind, "now": one.now, "before": one.before}
         | {f"week_{number}": value for number, value in enumerate(one.weeks, start=1)}
-        | {"before_from": begins}
+        | {"before_from": begins, "now_adjusted": one.adjusted}
         for one in figures
     ]
     return pd.DataFrame(rows)

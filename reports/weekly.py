@@ -13,25 +13,26 @@ from recorder.errors import UsageError
 from reports import strips, tables
 from reports.beginning import first_moments, part_from
 from reports.changes import find_changes
+from reports.check_states import check_states, session_states
 from reports.columns import COLUMNS
 from reports.coverage import count_coverage, coverage_table
-from reports.csv_files import csv_text
+from reports.csv_files import csv_text, ratio_text
 from reports.events import events_among, find_events, merge_events
-from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table
+from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table, without_excluded
 from reports.frames import PAIR, History, silent_after, within, within_ordered
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
-from reports.key_figures import KeyFigure, key_figures
+from reports.key_figures import KeyFigure, figures_of, key_figures
 from reports.manifest import iso, manifest_text, window_json
 from reports.pairs import compare_pairs, measure_pairs
 from reports.pass_rate import add_days, count_results
-from reports.recent_weeks import recent_weeks
 from reports.render import render_page
 from reports.report import Report
 from reports.selection import ALL, Selection, only
 from reports.thresholds import DEFAULTS, Thresholds
 from reports.trends import trends
+from reports.weekly_results import weekly_results
 from reports.windows import Window
 
 FORMATS: Final = ("html", "csv")
@@ -70,31 +71,31 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
 
     What checks shared in a firing is found among all of them: a selection must not make a flake of an outage.
     """
-    events = find_events(history.recent_sessions, history.recent, thresholds)
+    events = find_events(history.weeks_sessions, history.weeks, thresholds)
     if selection:
         history = only(history, selection)
-        events = events_among(events, history.recent)
+        events = events_among(events, history.weeks)
     daily = count_results(history.results, [*PAIR, "day"])
     earlier = count_results(within_ordered(history.recent, history.before), PAIR)
     now = measure_pairs(history, history.window, add_days(daily), events, thresholds)
     before = measure_pairs(history, history.before, earlier, events, thresholds)
     pairs = tables.check_location_table(history, compare_pairs((now, before), history, events, thresholds))
+    own = session_states(history, thresholds)
     series = trends(history, thresholds)
     sessions = tables.sessions_table(history)
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
-    changes = find_changes(history, pairs, tables.named(series.reset_index(), history), thresholds)
-    incidents = find_incidents(history.recent_sessions, history.recent, history.window)
-    measured = ((history.window, now), (history.before, before))
-    weeks = recent_weeks(history, events, thresholds, measured)
+    changes = find_changes(history, pairs, own, tables.named(series.reset_index(), history), thresholds)
+    incidents = find_incidents(history.recent_sessions, history.recent, history.window, history.check_beginnings)
+    weeks = weekly_results(history, events, thresholds)
     firsts = first_moments(history)
-    figures = key_figures(history, now, before, weeks, firsts)
+    figures = key_figures(history, (now, before), weeks, firsts, _adjusted(history, events, thresholds))
     before_from = part_from(firsts, history.before)
     return Report(
         window=history.window,
         before=history.before,
         thresholds=thresholds,
         key_figures=figures,
-        checks=adjust_checks(tables.checks_table(history, pairs), history),
+        checks=adjust_checks(tables.checks_table(history, pairs, check_states(pairs, own)), history),
         check_location=adjust_pairs(pairs, history),
         locations=tables.locations_table(pairs, shared),
         daily=tables.daily_table(history, daily),
@@ -114,6 +115,16 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         before_from=before_from,
         silent_after=silent_after(history),
         about=str(selection),
+    )
+
+
+def _adjusted(history: History, events: pd.DataFrame, thresholds: Thresholds) -> dict[str, float] | None:
+    """The key figures without what is excluded; None when nothing is."""
+    if history.exclusions.empty:
+        return None
+    left = without_excluded(history)
+    return figures_of(
+        left, left.window, measure_pairs(left, left.window, count_results(left.results, PAIR), events, thresholds)
     )
 
 
@@ -167,8 +178,8 @@ def summary(report: Report, files: Sequence[Path] = ()) -> dict[str, Any]:
             )
         },
         "due": {"instants": counts.due, **counts.fires},
-        "session_pass_rate": counts.session_pass_rate,
-        "session_pass_rate_adjusted": report.adjusted_pass_rate,
+        "session_pass_rate": _plain(counts.session_pass_rate),
+        "session_pass_rate_adjusted": _plain(report.adjusted_pass_rate),
         "exclusions": len(report.exclusions),
         "checks": int(report.checks["rated"].gt(0).sum()),
         "checks_with_failures": int(report.checks["incidents"].gt(0).sum()),
@@ -186,6 +197,7 @@ def _key_figure(figure: KeyFigure) -> dict[str, Any]:
         "kind": figure.kind,
         "now": _plain(figure.now),
         "before": _plain(figure.before),
+        "adjusted": _plain(figure.adjusted),
         "weeks": [_plain(value) for value in figure.weeks],
     }
 
@@ -197,9 +209,14 @@ def _rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: what is unknown is null, an instant is text; a local time has no offset."""
+    """As JSON has it: what is unknown is null, an instant is text; a local time has no offset.
+
+    6 places, as in the files: sums in another order, on another database, differ after the fifteenth.
+    """
     if pd.isna(value):
         return None
+    if isinstance(value, float):
+        return float(ratio_text(value))
     if isinstance(value, datetime):
         return iso(value) if value.tzinfo else value.isoformat(timespec="minutes")
     return value

@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 
 from recorder.errors import UsageError
 
+_LOOKED_BACK: Final = timedelta(days=100)
+"""More than what any measure looks back on before the window and the time before it."""
+_ANY_OFFSET: Final = timedelta(days=1)
 _WEEK: Final = re.compile(r"(\d{4})-?W(\d{2})", re.IGNORECASE)
 
 
@@ -122,14 +125,18 @@ def _moment(value: str, option: str) -> date | datetime:
 
 def _window(start: date | datetime, end: date | datetime, zone: ZoneInfo, *, label: str) -> Window:
     try:
-        return Window(_utc(start, zone), _utc(end, zone), zone, label)
+        window = Window(_utc(start, zone), _utc(end, zone), zone, label)
+        _ = window.start - (window.end - window.start) - _LOOKED_BACK, window.end + _ANY_OFFSET
     except OverflowError:
         raise UsageError(f"the window {label} lies outside the years that can be computed with") from None
+    return window
 
 
 def _utc(moment: date | datetime, zone: ZoneInfo) -> datetime:
+    """In milliseconds, as the tables hold times."""
     instant = moment if isinstance(moment, datetime) else datetime.combine(moment, time())
-    return (instant if instant.tzinfo is not None else instant.replace(tzinfo=zone)).astimezone(UTC)
+    whole = instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+    return (whole if whole.tzinfo is not None else whole.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _label(moment: date | datetime) -> str:

@@ -94,12 +94,16 @@ def day(local: date) -> str:
     return f"{DAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]}"
 
 
-def when(instant: datetime | None, zone: ZoneInfo) -> str:
-    """Such as "Tue 10 Nov 09:04" on the clocks of the zone; empty when it is not known."""
+def when(instant: datetime | None, zone: ZoneInfo, *, year: int | None = None) -> str:
+    """Such as "Tue 10 Nov 09:04" on the clocks of the zone; empty when it is not known.
+
+    `year`: the one that goes without saying, so that another one is said.
+    """
     if instant is None or pd.isna(instant):
         return ""
     local = instant.astimezone(zone)
-    return f"{day(local)} {local:%H:%M}"
+    other = f" {local.year}" if year not in {None, local.year} else ""
+    return f"{day(local)}{other} {local:%H:%M}"
 
 
 def lasting(span: timedelta) -> str:

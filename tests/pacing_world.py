@@ -107,6 +107,7 @@ class World:
         self._waiting: list[tuple[datetime, int, Run]] = []
         self._due: list[tuple[datetime, int, Run]] = []
         self._answers: list[tuple[float, int, Run, Answer]] = []
+        self._batch_at = 0.0
 
     def now(self) -> datetime:
         """The recorder's wall clock."""
@@ -183,17 +184,22 @@ class World:
         heapq.heappush(self._answers, (answer_at, len(self.requests), run, answer))
 
     def _write(self) -> None:
-        """What arrived until one batch ago is written now."""
-        while self._answers and self._answers[0][0] <= self.at - BATCH_WAIT_S:
+        """What belongs to batches that were written by now."""
+        while self._answers and (written_at := self._written_at(self._answers[0][0])) <= self.at:
+            self._batch_at = written_at
             arrived_at, _, run, answer = heapq.heappop(self._answers)
             verdict = judge(run.open, answer, now=self.now(), held_s=arrived_at - run.asked_at[-1])
             if isinstance(verdict, Recording):
-                self._record(run, verdict, arrived_at)
+                self._record(run, verdict, written_at)
             else:
                 missing, abandoned = verdict.missing_since, run.open.abandoned_at or verdict.abandoned_at
                 run.open = replace(run.open, missing_since=missing, abandoned_at=abandoned)
                 run.given_up = run.given_up or verdict.abandoned_reason
                 self._schedule(run, verdict.next_poll_at, verdict.expected_at)
+
+    def _written_at(self, arrived_at: float) -> float:
+        """A batch waits 250 ms after the one before, and after a pause for nothing."""
+        return self._batch_at if arrived_at <= self._batch_at else max(arrived_at, self._batch_at + BATCH_WAIT_S)
 
     def _record(self, run: Run, verdict: Recording, at: float) -> None:
         if verdict.closes:

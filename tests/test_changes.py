@@ -96,6 +96,27 @@ def test_the_first_week_of_all_has_no_new_checks() -> None:
     assert not kinds(hourly(["pass"] * 3))
 
 
+def test_a_check_that_ran_long_ago_is_not_new() -> None:
+    """Quarterly ones have been seen, though not in the weeks that are looked at."""
+    quarterly = [session(24 * day, {"eu": "pass"}, check="Quarterly") for day in (-90, 3)]
+    others = hourly(["pass"] * 3, start=LAST_WEEK, check="Old") + hourly(["pass"] * 3, check="Old")
+
+    assert not kinds(quarterly, others)
+
+
+def test_no_check_is_gone_from_a_window_in_which_nothing_was_recorded() -> None:
+    """Not the checks stopped, the recorder did."""
+    assert not kinds(hourly(["pass"] * 3, start=LAST_WEEK))
+
+
+def test_no_check_is_gone_that_runs_on_days_of_which_nothing_was_recorded() -> None:
+    """The recorder stopped on Wednesday: what runs on Fridays could not be seen, what runs on Mondays could."""
+    daily = [session(24 * day, {"eu": "pass"}, check="Daily") for day in range(-7, 3)]
+    weekly = [session(24 * day, {"eu": "pass"}, check=name) for name, day in (("Monday", -7), ("Friday", -3))]
+
+    assert kinds(daily, weekly) == [("gone", "Monday")]
+
+
 def test_a_check_that_turned_slower_is_told_with_times_and_interval() -> None:
     """Six weeks of a second, a week of one and a half, four sessions a day."""
     payloads = [

@@ -60,6 +60,28 @@ def test_every_kind_of_column_has_its_form() -> None:
     ]
 
 
+def test_a_ratio_has_6_places_also_beside_counts_and_below_nothing() -> None:
+    """The row of a summary says what its figures are, that of a change what it measures."""
+    summary = pd.DataFrame({"kind": ["count", "ratio"], "now": [12.0, 0.75], "week_1": [float("nan"), 1.0]})
+    changes = pd.DataFrame(
+        {
+            "kind": ["slower", "flaky", "drift"],
+            "measure": ["time_elapsed", "flake_rate", "time_elapsed_per_week"],
+            "before": [1004.5, 0.25, 1000.0],
+            "change": [0.5, -0.25, -1e-9],
+        }
+    )
+    trends = pd.DataFrame({"change_rate": [1.5], "drift_low": [-0.1], "usual_rate": [0.08], "drift_q_value": [1.0]})
+
+    assert csv_text(summary, ["now", "week_1"]).splitlines()[1:] == ["12,", "0.750000,1.000000"]
+    assert csv_text(changes, ["before", "change"]).splitlines()[1:] == [
+        "1004.5,0.500000",
+        "0.250000,-0.250000",
+        "1000,-0.000001",
+    ]
+    assert csv_text(trends, list(trends.columns)).splitlines()[1] == "1.500000,-0.100000,0.080000,1.000000"
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

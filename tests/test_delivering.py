@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from recorder import deliveries
+from recorder import deliveries, roster
 from recorder.db import transact
 from recorder.deliveries import CLAIM_LASTS
 from recorder.delivering import PlannedDelivery, deliver_due, due_instants, planned_deliveries
@@ -134,6 +134,28 @@ def test_a_daemon_that_was_too_slow_leaves_the_rest_to_the_one_that_took_over(de
     assert desk.written == [("prod", MONDAY)]
     assert other.written == [("prod", MONDAY), ("prod", late)]
     assert rows(desk.engine, "SELECT claimed_by FROM deliveries") == [(None,)]
+
+
+@pytest.mark.parametrize("end", ["buried", "silent"])
+def test_what_a_dead_daemon_had_begun_is_written_at_once(desk: Desk, end: str) -> None:
+    """It was killed in the middle; its successor is told so (SQLite), or sees that it has not been seen."""
+
+    def die(_: PlannedDelivery, __: datetime) -> None:
+        raise SystemExit
+
+    transact(desk.engine, lambda db: roster.sign_in(db, owner=desk.owner, host="here", pid=1, now=MONDAY))
+    with pytest.raises(SystemExit):
+        deliver_due(desk.engine, [WEEKLY], owner=desk.owner, now=lambda: MONDAY, stop=desk.stop, deliver=die)
+    other = Desk(desk.engine)
+    soon = MONDAY + timedelta(seconds=20)
+    assert other.look(at=soon) == []
+
+    if end == "buried":
+        transact(desk.engine, lambda db: roster.bury_all(db, now=soon))
+    else:
+        soon = MONDAY + roster.SILENT_FOR
+
+    assert other.look(at=soon) == [("prod", MONDAY)]
 
 
 def test_a_claim_on_what_somebody_else_has_written_meanwhile_is_refused(engine: Engine) -> None:

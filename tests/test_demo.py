@@ -81,7 +81,7 @@ def has_recorded_past_and_present(shown: Shown) -> None:
     database = shown.made / "history.db"
     (page,) = (shown.made / "reports").glob("**/index.html")
 
-    assert ask(database, "SELECT COUNT(*) FROM check_sessions WHERE origin = 'backfill'") > 10_000
+    assert ask(database, "SELECT COUNT(*) FROM check_sessions WHERE origin = 'import'") > 10_000
     assert ask(database, "SELECT COUNT(*) FROM check_sessions WHERE origin = 'schedule' AND final_at NOT NULL") > 0
     assert ask(database, "SELECT COUNT(*) FROM fires WHERE state = 'triggered'") > 0
     assert f"Open the report: {page.as_uri()}\n" in shown.err

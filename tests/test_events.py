@@ -34,6 +34,21 @@ def test_a_location_at_which_half_of_the_checks_failed_is_a_location_event() -> 
     assert events(LOCAL, LOCAL, QUIET) == []
 
 
+def test_the_outage_of_one_location_names_it_although_it_fails_every_session() -> None:
+    """Checkly fails a session for one bad location: all but one check failed, at the same place."""
+    at_one = {1: "..F...", 2: "......", 3: "......"}
+
+    assert events(at_one, at_one, at_one, at_one, {1: "......"}) == [("fleet", 0, 5, 4, 3), ("location", 1, 5, 4, 3)]
+
+
+def test_an_outage_of_every_location_blames_none() -> None:
+    """The fleet event says it; of two out of three locations both are named."""
+    everywhere, at_two = {1: "F", 2: "F", 3: "F"}, {1: "F", 2: "F", 3: "."}
+
+    assert events(*[everywhere] * 4) == [("fleet", 0, 4, 4, 1)]
+    assert [row[:2] for row in events(*[at_two] * 4)] == [("fleet", 0), ("location", 1), ("location", 2)]
+
+
 def test_sessions_without_a_firing_belong_to_no_event() -> None:
     """Imported ones may have nothing to do with each other."""
     assert events(DOWN, DOWN, DOWN, DOWN, DOWN, fired=False) == []

@@ -1,6 +1,7 @@
 """Adjusted figures: what is left without the excluded spans, beside everything that was recorded."""
 
 import csv
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -157,6 +158,35 @@ def test_the_page_shows_both_rates_and_who_excluded_what(tmp_path: Path) -> None
     assert "ann@desk" in found
     assert "&lt;script&gt;" in found
     assert reason not in found
+
+
+def test_every_key_figure_stands_raw_and_adjusted(tmp_path: Path) -> None:
+    """As if what is excluded had never run: two flakes, an incident and a retry less; without exclusions both agree."""
+    ends = ["pass", "fail", "pass", "fail", "pass", "pass", "fail", "pass"]
+    retried = session(9, {"eu": "pass"}, retried=["eu"])
+
+    report = build_report(excluding([*hourly(ends), retried], (1, 4, None, None), (9, 10, None, "eu")), week())
+    kept = build_report(excluding([one for n, one in enumerate(hourly(ends)) if n not in {1, 2, 3}]), week())
+
+    found = {one.name: (one.now, one.adjusted) for one in report.key_figures}
+    alone = {one.name: one.now for one in kept.key_figures}
+    assert found["sessions_rated"] == (9, 5)
+    assert found["incidents"] == (3, 1)
+    assert found["flake_events"] == (4, 1)
+    assert found["retry_passes"] == (1, 0)
+    assert {name: adjusted for name, (_, adjusted) in found.items()} == pytest.approx(alone, nan_ok=True)
+    assert all(one.adjusted == pytest.approx(one.now, nan_ok=True) for one in kept.key_figures)
+    assert summary(report)["key_figures"]["incidents"]["adjusted"] == 1
+    (row,) = (line for line in csv.DictReader(csv_of(report, tmp_path)) if line["figure"] == "flake_rate")
+    assert (row["now"], row["now_adjusted"]) == ("0.444444", "0.200000")
+    assert re.search(
+        r'<th scope="row">Incidents</th><td class="num">3</td><td class="num">1</td>', page(report, tmp_path)
+    )
+
+
+def csv_of(report: Report, folder: Path) -> list[str]:
+    write_report(report, folder, formats=["csv"])
+    return (folder / "summary.csv").read_text(encoding="utf-8").splitlines()
 
 
 def test_a_page_without_exclusions_has_no_section_about_them(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Importing the session payloads of a file: what is stored, what is refused, and the same file again."""
 
 import io
+import json
+import zlib
 from uuid import UUID
 
 import pytest
@@ -90,7 +92,7 @@ def test_hostile_names_are_stored_safely(engine: Engine) -> None:
 
 
 def test_a_session_that_the_tables_refuse_hurts_only_itself(engine: Engine) -> None:
-    """The rest of its batch is stored, and the file's place of the poison one is named."""
+    """The rest of its batch is stored, the file's place of the poison one is named, its payload is kept, and once."""
     _refuse_sessions_of_666_ms(engine)
     refused: list[str] = []
 
@@ -99,6 +101,10 @@ def test_a_session_that_the_tables_refuse_hurts_only_itself(engine: Engine) -> N
     assert (done.read, done.written.sessions, done.refused) == (3, 2, 1)
     assert len(refused) == 1
     assert refused[0].startswith("line 2: database ")
+    do_import(engine, lines(session("two", timeElapsed=666)), refused)
+    [(why, body)] = rows(engine, "SELECT why, body FROM payloads WHERE kind = 'malformed'")
+    assert some_id("two") in why
+    assert json.loads(zlib.decompress(body))["timeElapsed"] == 666
 
 
 def test_a_database_that_cannot_be_used_ends_the_import(engine: Engine) -> None:

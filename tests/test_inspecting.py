@@ -297,3 +297,23 @@ def _names(engine: Engine) -> list[tuple[Any, ...]]:
     if is_sqlite(engine):
         return rows(engine, "SELECT type, name, sql FROM sqlite_master ORDER BY 1, 2")
     return rows(engine, "SELECT relkind, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 2")
+
+
+@pytest.mark.parametrize(
+    ("zone", "at"), [("Asia/Tokyo", "9999-12-31T23:59:59.000Z"), ("America/New_York", "0001-01-01T00:00:00.000Z")]
+)
+def test_a_time_at_the_end_of_all_times_is_read_whatever_the_server_s_zone(
+    new_postgresql: str, zone: str, at: str
+) -> None:
+    """In the server's own zone it lies in the year 10000, or in 1 BC, of which Python knows neither."""
+    engine = db.open_engine(new_postgresql)
+    zoned = f"ALTER DATABASE {engine.url.database} SET timezone TO '{zone}'"
+    transact(engine, lambda one: one.connection().exec_driver_sql(zoned))
+    engine.dispose()  # the next connection hears of it
+    db.upgrade(engine)
+    record(engine, session("far", startedAt=at, stoppedAt=at))
+
+    [found] = list_sessions(engine, SessionFilter())
+
+    engine.dispose()
+    assert found["started_at"].year == int(at[:4])

@@ -70,11 +70,35 @@ def test_cancelled_running_and_timeless_sessions_teach_nothing(engine: Engine) -
     assert learned(engine) == Expectation(4.0, 4.0, 4.0)
 
 
-def test_a_check_in_new_locations_starts_from_its_type(engine: Engine) -> None:
-    record(engine, run(1, 4000, checkType="BROWSER"), run(2, 9, runLocations=["b"], checkId=str(UUID(int=1))))
+def test_a_check_that_never_ended_starts_from_its_type(engine: Engine) -> None:
+    record(engine, run(1, None, checkType="BROWSER"))
 
-    assert learned(engine, ("b",)) == PRIORS["BROWSER"]
+    assert learned(engine) == PRIORS["BROWSER"]
     assert learned(engine, ("never seen",)) is None
+
+
+def test_a_check_in_new_locations_starts_from_what_it_took_elsewhere(engine: Engine) -> None:
+    """Until three runs there tell more."""
+    record(engine, *(run(number, 4000) for number in range(10)))
+    new = [run(number, 60_000, runLocations=["new"]) for number in range(10, 13)]
+
+    record(engine, *new[:2])
+    few = learned(engine, ("new",))
+    record(engine, new[2])
+
+    assert few == expect("API", [60_000, 60_000, *[4000] * 10])
+    assert learned(engine, ("new",)) == expect("API", [60_000] * 3)
+
+
+def test_runs_in_other_locations_push_none_out(engine: Engine) -> None:
+    """A check that moves about, a run in each of twenty places by turns, is known in each of them."""
+    places = [f"place-{number}" for number in range(20)]
+    record(
+        engine, *(run(n, 3000 + 10_000 * (n % 20), runLocations=[places[n % 20]]) for n in range(20 * REMEMBERED_RUNS))
+    )
+
+    for number, place in enumerate(places):
+        assert learned(engine, (place,)) == expect("API", [3000 + 10_000 * number] * REMEMBERED_RUNS)
 
 
 def test_a_claimed_session_knows_what_is_expected_of_it(engine: Engine) -> None:

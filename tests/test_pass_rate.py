@@ -105,6 +105,15 @@ def test_a_location_is_judged_by_the_mean_of_its_checks() -> None:
 
     (row,) = report.locations.to_dict(orient="records")
     assert (row["checks"], row["mean_pass_rate"], row["pooled_pass_rate"]) == (2, 0.5, 0.1)
+    assert (row["pooled_first_try_pass_rate"], row["pooled_degraded_rate"]) == (0.1, 0.0)
+
+
+def test_a_location_s_degraded_rate_is_told_both_ways() -> None:
+    """Three of four runs of one check and none of another's two."""
+    report = report_of([*hourly(["degraded"] * 3 + ["pass"], check="Slow"), *hourly(["pass"] * 2, check="Quick")])
+
+    (row,) = report.locations.to_dict(orient="records")
+    assert (row["mean_degraded_rate"], row["pooled_degraded_rate"]) == (0.375, 0.5)
 
 
 def test_a_session_with_failed_and_ok_locations_is_split() -> None:

@@ -135,6 +135,7 @@ def test_a_check_that_its_schedule_no_longer_triggers_is_said_to_be_gone() -> No
     engine = empty_database()
     old, new = session(-24, {"eu": "fail"}, check="Old"), session(24, {"eu": "pass"}, check="New")
     fired(engine, "prod", [(-24, [old]), (24, [new])])
+    record(engine, [session(160, {"eu": "pass"}, check="Another")])
 
     report = build_report(engine, week(), selection=Selection(schedules=("prod",)))
 

@@ -122,3 +122,26 @@ def test_weeks_follow_each_other_without_a_gap_in_every_zone(zone: str, monday: 
 
     assert this.end == following.start
     assert this.zone == ZoneInfo(zone)
+
+
+def test_a_time_is_cut_to_the_milliseconds_that_are_kept() -> None:
+    """What Python prints of the present has six places."""
+    window = range_window("2026-11-02T10:00:00.123456", "2026-11-05", timezone="UTC")
+
+    assert window.start == datetime(2026, 11, 2, 10, 0, 0, 123000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("0001-01-01", "0001-01-02"),
+        ("2026-11-02", "9999-12-31"),
+        ("0001-01-01", "2026-12-31"),
+        ("0900-01-01", "2026-01-01"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
+def test_a_window_whose_past_no_calendar_has_is_refused_in_one_sentence(start: str, end: str, zone: str) -> None:
+    """What came before it is looked at as well."""
+    with pytest.raises(UsageError, match=r"^the window \S+ lies outside the years that can be computed with$"):
+        range_window(start, end, timezone=zone)
