@@ -36,6 +36,8 @@ FEED_EVERY_S: Final = 0.25
 REFUSED_FEED_EVERY_S: Final = 2.0
 ABANDON_EVERY_S: Final = 2.0
 """How often sessions are looked for whose deadline has passed unasked."""
+ASKED_FIRST_S: Final = 5.0
+"""For so long after the start what was past its deadline already is left to be asked for, and cancelled."""
 DRAIN_S: Final = 2.0
 """How long a stop waits for answers that are on their way."""
 RETRY_S: Final = 1.0
@@ -94,7 +96,7 @@ class Tracker:
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._failure: RecorderError | None = None
         self._batched_at = float("-inf")
-        self._abandon_at = monotonic()
+        self._abandon_at = monotonic() + ASKED_FIRST_S
 
     @property
     def failure(self) -> RecorderError | None:
