@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 from recorder import db
 from recorder.db import transact
 from recorder.payloads import Malformed
-from recorder.store import TAKEN_ID, record_malformed
+from recorder.quarantine import record_malformed
+from recorder.store import TAKEN_ID
 from tests.factories import NOW, dump, record, result, rows, running, session, some_id
 
 LATER = NOW + timedelta(minutes=5)
