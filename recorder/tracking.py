@@ -23,10 +23,11 @@ from recorder.clock import Clock, Monotonic
 from recorder.db import transact
 from recorder.errors import BadAnswer, ChecklyError, DatabaseError, NoSuchThing, RecorderError, Refused
 from recorder.following import Answer, judge
-from recorder.open_sessions import OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
+from recorder.open_sessions import GivenUp, OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
 from recorder.outage import Sayings
 from recorder.pacing import LATE_POLL
 from recorder.payloads import Malformed, SessionSnapshot
+from recorder.remarks import Remarks
 from recorder.store import Postponement, Recording, record_malformed, record_sessions
 from recorder.writing import BATCH, write_together
 
@@ -76,6 +77,7 @@ class Tracker:
         self._now = now
         self._monotonic = monotonic
         self._sayings = Sayings(monotonic)
+        self._remarks = Remarks(monotonic)
         self._width = fetchers
         self._scope = scope
         self._on_seen = on_seen
@@ -109,6 +111,7 @@ class Tracker:
             fetcher.join(timeout=max(0.0, give_up_at - self._monotonic()))
         self._closed.set()
         self._writer.join()
+        self._remarks.tell_rest()
         with self._held_lock:
             held = list(self._held)
         if held:
@@ -155,7 +158,9 @@ class Tracker:
             free = self._width - len(self._held)
         if self._circuit.refusal is None:
             return self._budget.take_for_reads(free)
-        transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+        self._remarks.given_up(
+            transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+        )
         if not (free and self._circuit.admits()):
             return 0
         probes = self._budget.take_for_reads(1)
@@ -191,7 +196,6 @@ class Tracker:
         except ChecklyError as error:
             self._budget.heed(error)
             self._circuit.heed(error)
-            log.warning("no answer about a session", session=str(session.check_session_id), error=str(error))
             return error
         self._circuit.heed(None)
         return answer
@@ -211,6 +215,7 @@ class Tracker:
             batch = self._next_batch()
             if batch:
                 self._write_batch(batch)
+            self._remarks.tell()
 
     def _next_batch(self) -> list[Fetched]:
         """What arrives within 250 ms of the first, at most 500."""
@@ -230,7 +235,7 @@ class Tracker:
         """Write a batch, however long the database is away; a stop leaves it: its sessions are due again."""
         while True:
             try:
-                write_together(self._engine, batch, write_answers, on_poison=self._quarantine)
+                given_up = write_together(self._engine, batch, write_answers, on_poison=self._quarantine)
             except DatabaseError as error:
                 self._failure = error
                 if self._sayings.is_news(f"not written: {error}"):
@@ -241,7 +246,9 @@ class Tracker:
                 break
         for fetched in batch:
             self._let_go(fetched.session)
+            self._remarks.heard(fetched.session, fetched.answer, at=fetched.at, held_s=fetched.held_s)
             self._on_seen(fetched)
+        self._remarks.given_up([one for together in given_up for one in together])
 
     def _let_go(self, session: OpenSession) -> None:
         with self._held_lock:
@@ -254,16 +261,20 @@ class Tracker:
         piece = Malformed(f"session {session.check_session_id}: {error}", getattr(fetched.answer, "raw", b""))
         verdict = judge(session, BadAnswer(str(error), reason="bad_body"), now=fetched.at)
 
-        def write(db: Session) -> None:
+        def write(db: Session) -> list[GivenUp]:
             record_malformed(db, [piece], now=fetched.at)
-            if isinstance(verdict, Postponement) and verdict.next_poll_at is not None:
-                postpone(db, [replace(verdict, next_poll_at=fetched.at + LATE_POLL)])
+            if isinstance(verdict, Recording) or verdict.next_poll_at is None:
+                return []
+            return postpone(db, [replace(verdict, next_poll_at=fetched.at + LATE_POLL)])
 
-        transact(self._engine, write)
+        self._remarks.given_up(transact(self._engine, write))
 
 
-def write_answers(db: Session, batch: Sequence[Fetched]) -> None:
-    """Write what a batch of answers means for its sessions; the caller's transaction holds it."""
+def write_answers(db: Session, batch: Sequence[Fetched]) -> list[GivenUp]:
+    """Write what a batch of answers means for its sessions; the caller's transaction holds it.
+
+    Returns the sessions that are given up by it.
+    """
     verdicts = [judge(fetched.session, fetched.answer, now=fetched.at, held_s=fetched.held_s) for fetched in batch]
     record_sessions(db, [v for v in verdicts if isinstance(v, Recording)], now=batch[-1].at)
-    postpone(db, [v for v in verdicts if isinstance(v, Postponement)])
+    return postpone(db, [v for v in verdicts if isinstance(v, Postponement)])

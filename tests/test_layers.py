@@ -17,7 +17,7 @@ LAYERS = {
     "processes": "demo daemon foreground reconciling backfilling result_pages planning",
     "wiring": "wiring",
     "use cases": "triggering safekeeping tracking importing writing excluding delivering inspecting",
-    "decisions": "trigger_outcomes enrolling claiming materialising gaps following evidence stand_ins",
+    "decisions": "trigger_outcomes enrolling claiming materialising gaps remarks following evidence stand_ins",
     "network": "checkly deadlines answers access targets check_results notifying",
     "database": (
         "setback open_sessions learning roster ambiguous store result_store payload_store stand_in_store "
