@@ -1,19 +1,18 @@
 """Pure: what an HTTP answer of Checkly, or the lack of one, means: each becomes the error that says what to do."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import UUID
 
-from recorder.errors import BadAnswer, ChecklyError, NoSuchThing, PerhapsSent, Refused, TryLater
+from recorder.errors import BadAnswer, ChecklyError, MalformedPayload, NoSuchThing, PerhapsSent, Refused, TryLater
+from recorder.json_fields import load_json
+from recorder.payloads import SessionSnapshot, parse_session
 
 QUOTE_LIMIT: Final = 120
 """Characters quoted of what a server says."""
-MAX_RETRY_AFTER_S: Final = 3600.0
 _SHORTEST_SECRET: Final = 8
 """A shorter key (a simulator's "x") is no secret, and cutting it out would garble every text."""
 _HIDDEN: Final = "[key]"
@@ -123,19 +122,15 @@ def bad_answer(answer: Answer, why: str) -> BadAnswer:
     return BadAnswer(f"{answer.summary} ({why})", reason="bad_body", http_status=answer.status)
 
 
-def retry_after_s(value: str | None, now: datetime) -> float | None:
-    """A Retry-After header, in seconds or as an HTTP date, as seconds from `now` in 0..3600; None if unreadable."""
-    if value is None:
-        return None
+def session_of(answer: Answer, asked_for: UUID) -> SessionSnapshot:
+    """The session of a good answer. Raises BadAnswer when it cannot be read or is another one than was asked for."""
     try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            date = parsedate_to_datetime(value)
-            seconds = ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
-        except (ValueError, OverflowError):
-            return None
-    return None if math.isnan(seconds) else min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+        snapshot = parse_session(load_json(answer.body))
+    except MalformedPayload as error:
+        raise bad_answer(answer, str(error)) from None
+    if snapshot.check_session_id != asked_for:
+        raise bad_answer(answer, "this is another session than the one asked for")
+    return snapshot
 
 
 def looks_like_html(headers: Mapping[str, str], body: bytes) -> bool:

@@ -5,7 +5,7 @@ httpx; `deadlines.py` is the network beneath it.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -27,8 +27,8 @@ from recorder.answers import (
     looks_like_html,
     quotable,
     read_error,
-    retry_after_s,
     server_message,
+    session_of,
     trigger_error,
     without_secret,
 )
@@ -44,13 +44,8 @@ from recorder.deadlines import (
 )
 from recorder.errors import MalformedPayload, NoSuchThing, NotSent
 from recorder.json_fields import load_json
-from recorder.payloads import (
-    SessionSnapshot,
-    StillRunning,
-    TriggerAnswer,
-    parse_session,
-    parse_trigger_answer,
-)
+from recorder.payloads import SessionSnapshot, StillRunning, TriggerAnswer, parse_trigger_answer
+from recorder.retry_after import http_date, retry_after_s
 from recorder.targets import require_safe_body
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
@@ -112,11 +107,22 @@ class ChecklyClient:
     NoSuchThing (404) or BadAnswer (unreadable, or about something else than asked).
     """
 
-    def __init__(self, access: ChecklyAccess, *, monotonic: Monotonic = monotonic, now: Clock = utc_now) -> None:
-        """Open nothing yet. Raises ConfigError when the CA file cannot be used."""
+    def __init__(
+        self,
+        access: ChecklyAccess,
+        *,
+        monotonic: Monotonic = monotonic,
+        now: Clock = utc_now,
+        on_date: Callable[[datetime], None] = lambda _: None,
+    ) -> None:
+        """Open nothing yet; `on_date` hears what each answer says the time is at Checkly, as it arrives.
+
+        Raises ConfigError when the CA file cannot be used.
+        """
         self._access = access
         self._monotonic = monotonic
         self._now = now
+        self._on_date = on_date
         self._base_url = httpx.URL(access.base_url.rstrip("/"))
         self._prefix = self._base_url.raw_path.rstrip(b"/")
         self._tls = (access.tls_context() or _public_authorities()) if access.is_encrypted else None
@@ -167,7 +173,7 @@ class ChecklyClient:
     def fetch_session(self, check_session_id: UUID) -> SessionSnapshot:
         """The session as it stands, running or finished."""
         answer = self._read(f"/{self._access.api_version}/check-sessions/{check_session_id}")
-        return _session(answer, check_session_id)
+        return session_of(answer, check_session_id)
 
     def fetch_completion(self, check_session_id: UUID, *, max_wait_s: int) -> SessionSnapshot | StillRunning:
         """Wait at the server, 1 to 30 seconds, until the session has finished; StillRunning if it has not by then."""
@@ -183,7 +189,7 @@ class ChecklyClient:
             return StillRunning(answer.retry_after_s)
         if not answer.is_complete:
             raise read_error(answer)
-        return _session(answer, check_session_id)
+        return session_of(answer, check_session_id)
 
     def cancel_session(self, check_session_id: UUID) -> None:
         """Ask Checkly to cancel the session; only Playwright suites obey. Asking twice is safe."""
@@ -311,6 +317,9 @@ class ChecklyClient:
 
     def _answer(self, asked: str, response: httpx.Response, budget_s: float) -> Answer:
         key = self._access.api_key
+        date = http_date(response.headers.get("date"))
+        if date is not None:
+            self._on_date(date)
         raw, flaw = _read_body(response, budget_s)
         if flaw is None and response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
             flaw = Flaw("bad_body", "a compressed body, which was not asked for")
@@ -321,7 +330,7 @@ class ChecklyClient:
             body=body,
             said="" if flaw or response.is_success else server_message(body, secret=key),
             is_html=looks_like_html(response.headers, body),
-            retry_after_s=retry_after_s(response.headers.get("retry-after"), self._now()),
+            retry_after_s=retry_after_s(response.headers.get("retry-after"), date or self._now()),
             flaw=flaw,
         )
 
@@ -337,13 +346,3 @@ def _read_body(response: httpx.Response, budget_s: float) -> tuple[bytes, Flaw |
     except ExchangeError as error:
         return bytes(body), flaw_of(error, budget_s, lost="bad_body")
     return bytes(body), None
-
-
-def _session(answer: Answer, asked_for: UUID) -> SessionSnapshot:
-    try:
-        snapshot = parse_session(load_json(answer.body))
-    except MalformedPayload as error:
-        raise bad_answer(answer, str(error)) from None
-    if snapshot.check_session_id != asked_for:
-        raise bad_answer(answer, "this is another session than the one asked for")
-    return snapshot

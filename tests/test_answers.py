@@ -1,7 +1,6 @@
 """What a server's words and headers are taken for."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 
@@ -10,41 +9,11 @@ from recorder.answers import (
     Flaw,
     looks_like_html,
     quotable,
-    retry_after_s,
     server_message,
     without_secret,
 )
 
-NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 KEY = "cu_0123456789abcdef"
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("soon", None),
-        ("nan", None),
-        ("0", 0.0),
-        ("7", 7.0),
-        ("1.5", 1.5),
-        ("-5", 0.0),
-        ("86400", 3600.0),
-        ("1e400", 3600.0),
-        ("Fri, 20 Nov 2026 12:00:30 GMT", 30.0),
-        ("Fri, 20 Nov 2026 14:00:30 +0200", 30.0),
-        ("Fri, 20 Nov 2026 12:00:30 -0000", 30.0),
-        ("Fri, 20 Nov 2026 11:00:00 GMT", 0.0),
-        ("Fri, 20 Nov 2076 12:00:00 GMT", 3600.0),
-        ("Fri, 99 Nov 2026 12:00:30 GMT", None),
-    ],
-)
-def test_a_wish_to_wait_is_read_as_seconds_or_as_a_date_and_kept_within_an_hour(
-    header: str | None, seconds: float | None
-) -> None:
-    """Nothing that a server says makes the recorder sleep for a day."""
-    assert retry_after_s(header, NOW) == seconds
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,15 @@ def test_a_redirect_is_not_followed() -> None:
 @pytest.mark.parametrize("ask", [trigger, fetch, complete, cancel])
 @pytest.mark.parametrize(
     ("headers", "retry_after_s"),
-    [((), None), (("Retry-After: 20",), 20.0), (("Retry-After: Fri, 20 Nov 2026 12:01:00 GMT",), 60.0)],
-    ids=["none", "seconds", "date"],
+    [
+        ((), None),
+        (("Retry-After: 20",), 20.0),
+        (("Retry-After: Fri, 20 Nov 2026 12:01:00 GMT",), 60.0),
+        (("Date: Fri, 20 Nov 2026 11:55:00 GMT", "Retry-After: Fri, 20 Nov 2026 11:55:30 GMT"), 30.0),
+        (("Date: Fri, 20 Nov 2026 12:05:00 GMT", "Retry-After: Fri, 20 Nov 2026 12:05:30 GMT"), 30.0),
+        (("Date: now", "Retry-After: Fri, 20 Nov 2026 12:01:00 GMT"), 60.0),
+    ],
+    ids=["none", "seconds", "date", "behind us", "ahead of us", "no clock"],
 )
 def test_a_rate_limit_means_later_and_passes_on_for_how_long(
     ask: Ask, headers: tuple[str, ...], retry_after_s: float | None

@@ -18,7 +18,7 @@ LAYERS = {
     "wiring": "wiring",
     "use cases": "triggering safekeeping tracking importing writing excluding delivering inspecting",
     "decisions": "trigger_outcomes enrolling claiming materialising gaps remarks following evidence stand_ins",
-    "network": "checkly deadlines answers access targets check_results notifying",
+    "network": "checkly deadlines answers retry_after access targets check_results notifying",
     "database": (
         "setback open_sessions learning roster ambiguous store result_store payload_store stand_in_store "
         "schedule_store ledger exclusions deliveries dimensions bulk"
