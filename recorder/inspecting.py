@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
@@ -77,14 +77,26 @@ def reading(engine: Engine) -> Iterator[Connection]:
             connection.exec_driver_sql("PRAGMA query_only = OFF")
 
 
-def status(engine: Engine) -> dict[str, Any]:
-    """Counts and last times of what is recorded, what is open, and what needs a person."""
+def status(engine: Engine, *, now: datetime) -> dict[str, Any]:
+    """Counts and last times of what is recorded, what is open, and what needs a person.
+
+    Abandoned are those without an end that are waited for no longer; they count as followed no more, even while they
+    are asked for hourly.
+    """
     with reading(engine) as connection:
         revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
         sessions = _one(
             connection,
-            "SELECT COUNT(*) AS recorded, COUNT(final_at) AS final, COUNT(next_poll_at) AS followed, "
-            "COUNT(abandoned_at) AS abandoned, MAX(started_at) AS last_started_at FROM session_history",
+            "SELECT COUNT(*) AS recorded, COUNT(final_at) AS final, "
+            "COUNT(CASE WHEN abandoned_at IS NULL THEN next_poll_at END) AS followed, "
+            "MAX(started_at) AS last_started_at FROM session_history",
+        )
+        abandoned = _all(
+            connection,
+            "SELECT abandoned_reason AS reason, COUNT(*) AS sessions, "
+            "COUNT(CASE WHEN abandoned_at >= :since THEN 1 END) AS last_24_hours FROM check_sessions "
+            "WHERE abandoned_at IS NOT NULL AND final_at IS NULL GROUP BY abandoned_reason ORDER BY 1",
+            {"since": UtcDateTime().process_bind_param(now - timedelta(hours=24), engine.dialect)},
         )
         results = connection.execute(text("SELECT COUNT(*) FROM check_results")).scalar_one()
         fires = _all(
@@ -108,10 +120,11 @@ def status(engine: Engine) -> dict[str, Any]:
             "ORDER BY seen_at DESC",
         )
     return {
-        "health": _health(daemons),
+        "health": _health(daemons) | {"notes": list(_notes(abandoned))},
         "database": describe(engine),
         "schema": revision,
         "sessions": sessions | {"results": results},
+        "abandoned": abandoned,
         "fires": fires,
         "schedules": schedules,
         "contract_surprises": surprises,
@@ -126,6 +139,14 @@ def _health(daemons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not refused:
         return {"state": "ok", "since": None, "why": None}
     return {"state": "failing", "since": refused[0]["refused_since"], "why": refused[0]["refused_why"]}
+
+
+def _notes(abandoned: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What a person should know although nobody refuses, a sentence each."""
+    lately = [(one["last_24_hours"], one["reason"]) for one in abandoned if one["last_24_hours"]]
+    if lately:
+        reasons = ", ".join(f"{sessions} {reason}" for sessions, reason in lately)
+        yield f"sessions given up in the last 24 hours: {reasons}"
 
 
 def list_sessions(engine: Engine, wanted: SessionFilter) -> list[dict[str, Any]]:

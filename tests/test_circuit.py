@@ -138,9 +138,9 @@ def test_sessions_of_a_refused_recorder_are_asked_for_once_and_given_up_at_their
 def test_status_says_since_when_and_why_a_daemon_is_refused(engine: Engine) -> None:
     beat(engine, refusal=Refusal(NOW - timedelta(minutes=3), str(NO_KEY)))
 
-    health = status(engine)["health"]
+    health = status(engine, now=NOW)["health"]
 
-    assert health == {"state": "failing", "since": NOW - timedelta(minutes=3), "why": str(NO_KEY)}
+    assert health == {"state": "failing", "since": NOW - timedelta(minutes=3), "why": str(NO_KEY), "notes": []}
 
 
 def test_status_is_well_again_when_the_daemon_is_answered_again(engine: Engine) -> None:
@@ -148,7 +148,7 @@ def test_status_is_well_again_when_the_daemon_is_answered_again(engine: Engine) 
 
     transact(engine, lambda db: roster.beat(db, owner=me, now=NOW + timedelta(minutes=5)))
 
-    assert status(engine)["health"]["state"] == "ok"
+    assert status(engine, now=NOW)["health"]["state"] == "ok"
 
 
 def test_a_daemon_that_was_killed_while_it_was_refused_says_nothing_any_more(engine: Engine) -> None:
@@ -156,7 +156,7 @@ def test_a_daemon_that_was_killed_while_it_was_refused_says_nothing_any_more(eng
 
     beat(engine, now=NOW + timedelta(minutes=5))
 
-    assert status(engine)["health"]["state"] == "ok"
+    assert status(engine, now=NOW)["health"]["state"] == "ok"
 
 
 def beat(engine: Engine, *, refusal: Refusal | None = None, now: datetime = NOW) -> UUID:
