@@ -26,30 +26,20 @@ from recorder.claiming import Claim, claim_next, skip_due_fires
 from recorder.clock import Clock, Monotonic
 from recorder.db import transact
 from recorder.enrolling import enrol_together, is_ahead
-from recorder.errors import (
-    ChecklyError,
-    NotSent,
-    PerhapsSent,
-    Refused,
-    TryLater,
-    UsageError,
-)
-from recorder.ledger import ClaimedFire, Reason
+from recorder.errors import UsageError
+from recorder.ledger import Reason
 from recorder.materialising import Follow, PlannedSchedule, materialise
-from recorder.payloads import TriggerAnswer
 from recorder.roster import colleagues
 from recorder.safekeeping import Safekeeping
 from recorder.schedule import next_due
 from recorder.schedule_store import Definition, ScheduleRow
-from recorder.spool import Room, Spool
+from recorder.sending import Sending
+from recorder.spool import Spool
 from recorder.targets import Target
-from recorder.trigger_outcomes import Sent, settle
+from recorder.trigger_outcomes import Sent
 
-STALL_LIMIT_S: Final = 5.0
-"""Seconds between the intent's commit and the request; after a longer sleep of the machine nothing is sent."""
 PATIENCE_S: Final = 5.0
 """How long a sender waits for the budget before it looks after everything else again."""
-RESEND_AFTER: Final = timedelta(seconds=5)
 TOGETHER: Final = 50
 """Schedules whose instants are written in one transaction, at most."""
 
@@ -79,6 +69,9 @@ class Triggering:
         self._budget = budget
         self._circuit = circuit
         self._safekeeping = Safekeeping(engine, spool=spool, now=now)
+        self._sending = Sending(
+            engine, budget=budget, circuit=circuit, safekeeping=self._safekeeping, now=now, monotonic=monotonic
+        )
         self._now = now
         self._monotonic = monotonic
         self._stop = stop
@@ -183,7 +176,9 @@ class Triggering:
                 ledger.open_intent, owner=self._owner, origin=origin, body=body, now=now, schedule_pk=schedule_pk
             )
             fire = transact(self._engine, intent)
-            return self._post(client, fire, target, room, claimed_at=claimed_at, follow=follow, retry_until=None)
+            return self._sending.send(
+                client, fire, target, room, claimed_at=claimed_at, follow=follow, retry_until=None
+            )
 
     def replay_spool(self, *, older_than: timedelta | None = None) -> int:
         """Write the answers that were received and could not be committed; how many there were.
@@ -241,7 +236,7 @@ class Triggering:
                 self._circuit.give_back()
                 return _Step(found=found)
             plan = claimed.plan
-            sent = self._post(
+            sent = self._sending.send(
                 client,
                 claimed.fire,
                 plan.target,
@@ -261,69 +256,6 @@ class Triggering:
         if absent := sent.absent_locations(plan.expect_locations):
             log.warning("sessions do not run where they are expected", schedule=plan.name, absent=absent)
         return _Step(found=True, sent=sent)
-
-    def _post(
-        self,
-        client: ChecklyClient,
-        fire: ClaimedFire,
-        target: Target,
-        room: Room,
-        *,
-        claimed_at: float,
-        follow: Follow,
-        retry_until: datetime | None,
-    ) -> Sent:
-        """Send the one request of this intent, unless the machine slept since `claimed_at` (monotonic seconds)."""
-        if self._monotonic() - claimed_at > STALL_LIMIT_S:
-            return self._settle(fire, "missed", Reason.STALLED)
-        try:
-            answer = client.trigger(fire.request_body, allow_everything=target.run_everything)
-        except PerhapsSent as error:
-            self._circuit.heed(error)
-            return self._keep_unreadable(fire, error, follow, room)
-        except (NotSent, TryLater) as error:
-            self._circuit.heed(error)
-            return self._not_acted_on(fire, error, retry_until=retry_until)
-        except Refused as error:
-            self._circuit.heed(error)
-            return self._settle(fire, "rejected", error.reason, error=error)
-        self._circuit.heed(None)
-        if not (answer.sessions or answer.malformed):
-            return self._settle(fire, "no_match", None, http_status=answer.http_status)
-        return self._safekeeping.write(fire, answer, follow, room)
-
-    def _keep_unreadable(self, fire: ClaimedFire, error: PerhapsSent, follow: Follow, room: Room) -> Sent:
-        """Nobody may ever know what was started: whatever came is kept like an answer, its ids are nowhere else."""
-        if error.reason == Reason.BAD_BODY and error.body:
-            unread = TriggerAnswer((), (), error.http_status or 0, error.body)
-            return self._safekeeping.write(fire, unread, follow, room)
-        return self._settle(fire, "ambiguous", error.reason, error=error, raw=error.body)
-
-    def _not_acted_on(self, fire: ClaimedFire, error: NotSent | TryLater, *, retry_until: datetime | None) -> Sent:
-        """Nothing was started: due again while its grace lasts, or missed when it is over or nobody waits for it."""
-        reason = Reason.NETWORK if isinstance(error, NotSent) else Reason.RATE_LIMITED
-        wait = RESEND_AFTER
-        if isinstance(error, TryLater):
-            wait = max(RESEND_AFTER, timedelta(seconds=error.retry_after_s or 0.0))
-            self._budget.heed(error)
-        not_before = self._now() + wait
-        if retry_until is None or not_before > retry_until:
-            return self._settle(fire, "missed", reason, error=error)
-        transact(self._engine, lambda db: ledger.return_fire(db, fire, not_before=not_before, reason=reason))
-        return Sent(fire.pk, "due", reason, error=error)
-
-    def _settle(
-        self,
-        fire: ClaimedFire,
-        state: str,
-        reason: str | None,
-        *,
-        error: ChecklyError | None = None,
-        raw: bytes = b"",
-        http_status: int | None = None,
-    ) -> Sent:
-        end = partial(settle, fire=fire, state=state, reason=reason, now=self._now(), error=error, raw=raw)
-        return transact(self._engine, partial(end, http_status=http_status))
 
 
 @dataclass(frozen=True, slots=True)

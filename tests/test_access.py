@@ -9,7 +9,7 @@ import pytest
 from recorder.access import ChecklyAccess
 from recorder.errors import ConfigError
 from recorder.ledger import INTENT_LEASE
-from recorder.triggering import STALL_LIMIT_S
+from recorder.sending import STALL_LIMIT_S
 from tests.sockets import AUTHORITY, CERTIFICATES
 
 ACCOUNT_ID = UUID("1397c172-1938-4973-a225-5862298e571a")

@@ -49,7 +49,7 @@ HASTE: Final[dict[str, dict[str, Any]]] = {
     "open_sessions": {"LEASE": timedelta(seconds=5), "LONGEST_WAIT_S": 1},
     "pacing": {"LONGEST_RUN_S": 0.5, "PRIORS": {}},  # sessions last as long as they say, and hundreds of times less
     "roster": {"BEAT_S": 0.5, "SILENT_FOR": timedelta(seconds=4)},
-    "triggering": {"RESEND_AFTER": timedelta(seconds=0.5)},
+    "sending": {"RESEND_AFTER": timedelta(seconds=0.5)},
 }
 """Shorter pauses, by module. What the protocol needs of them still holds: the lease of a session is longer than its
 request (1 s of waiting, 2 s of grace), that of an intent longer than the stall limit and its request (5 s and 2 s)."""
