@@ -13,8 +13,8 @@ from recorder.circuit import OPENED_BY, PROBE_EVERY_S, Circuit, Refusal
 from recorder.db import transact
 from recorder.errors import BadAnswer, ChecklyError, NoSuchThing, NotSent, Refused, TryLater
 from recorder.foreground import follow
-from recorder.inspecting import status
 from recorder.simulator.faults import Fault, FaultKind
+from recorder.surveying import status
 from tests.factories import NOW, open_session, rows
 from tests.recording import harness, schedule
 

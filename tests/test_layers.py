@@ -16,7 +16,7 @@ LAYERS = {
     ),
     "processes": "demo daemon foreground reconciling backfilling result_pages planning",
     "wiring": "wiring",
-    "use cases": "triggering sending safekeeping tracking importing writing excluding delivering inspecting",
+    "use cases": "triggering sending safekeeping tracking importing writing excluding delivering surveying inspecting",
     "decisions": "trigger_outcomes enrolling claiming materialising gaps remarks following evidence stand_ins",
     "network": "checkly deadlines answers retry_after access targets check_results notifying",
     "database": (

@@ -1,14 +1,24 @@
 """`recorder status`: what is recorded, what is open, and what a person should know."""
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
 
+import pytest
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from recorder.db import transact
-from recorder.inspecting import status
+from recorder.foreground import follow
 from recorder.open_sessions import abandon_overdue, claim_open_sessions, postpone
 from recorder.store import Postponement
+from recorder.surveying import status
+from recorder.targets import Target
+from tests.commands import command
 from tests.factories import NOW, open_session, record, session
+from tests.recording import Harness, harness
 
 STARTED = datetime(2026, 11, 18, 11, 0, tzinfo=UTC)
 
@@ -60,3 +70,51 @@ def test_status_tells_sessions_that_are_given_up_apart_by_reason_and_counts_none
     assert (found["sessions"]["recorded"], found["sessions"]["final"], found["sessions"]["followed"]) == (3, 1, 0)
     assert found["health"]["state"] == "ok"
     assert found["health"]["notes"] == ["sessions given up in the last 24 hours: 1 timeout"]
+
+
+@pytest.mark.parametrize(("minutes", "where"), [(-10, "ahead of"), (10, "behind")])
+def test_a_checkly_minutes_away_is_in_the_log_and_in_the_status(
+    engine: Engine, tmp_path: Path, minutes: int, where: str
+) -> None:
+    """Our clock is what is moved: the one cannot be told from the other."""
+    with harness(engine, tmp_path) as recorder, capture_logs() as said:
+        recorder.clock.follow_life()
+        recorder.clock.advance(minutes=minutes)
+        started = trigger(recorder)
+        recorder.clock.advance(seconds=20)
+        follow(recorder.parts, scope=started)
+
+    [line] = [line for line in said if line["event"].startswith("Checkly's clock")]
+    assert (line["event"], line["log_level"]) == (f"Checkly's clock is {where} ours", "warning")
+    assert line["seconds"] == pytest.approx(600, abs=25)
+    found = status(engine, now=NOW)["checkly_clock"]
+    assert found["ahead_s"] == pytest.approx(-60 * minutes, abs=5)
+    assert found["seen_at"] > recorder.clock.now() - timedelta(seconds=60)
+    assert re.fullmatch(rf"(59\d|60\d) s {where} ours", clock_on_screen(engine, tmp_path))
+
+
+def test_clocks_that_agree_are_so_in_the_status(engine: Engine, tmp_path: Path) -> None:
+    with harness(engine, tmp_path) as recorder:
+        recorder.clock.follow_life()
+        trigger(recorder)
+
+    assert status(engine, now=NOW)["checkly_clock"]["ahead_s"] == pytest.approx(0, abs=1)
+    assert clock_on_screen(engine, tmp_path) == "agrees with ours"
+
+
+def test_before_the_first_trigger_nothing_is_known_of_checkly_s_clock(engine: Engine) -> None:
+    record(engine, session())
+
+    assert status(engine, now=NOW)["checkly_clock"] == {"ahead_s": None, "seen_at": None}
+
+
+def clock_on_screen(engine: Engine, folder: Path) -> str:
+    """What `recorder status` prints of Checkly's clock."""
+    address = engine.url.render_as_string(hide_password=False)
+    return dict(command("status", "-d", address, folder=folder).table)["Checkly's clock"]
+
+
+def trigger(recorder: Harness) -> Sequence[UUID]:
+    """Start sessions now; their ids."""
+    target = Target((("critical",),))
+    return recorder.triggering.trigger_now(target, follow=recorder.follow, schedule=None, origin="manual").sessions
