@@ -4,7 +4,8 @@ Nothing is kept for it: the newest sessions of a check are one range of an index
 what is recorded, and survives a restart as the history does.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from sqlalchemy.orm import Session
 from recorder.dimensions import LocationNames, set_digest, table_of
 from recorder.models import Check, CheckSession, LocationSet
 from recorder.outcomes import Outcome
-from recorder.pacing import REMEMBERED_RUNS, Expectation, expect
+from recorder.pacing import REMEMBERED_RUNS, Expectation, NewRegime, expect, new_regime
 
 SEARCHED_RUNS: Final = 2 * REMEMBERED_RUNS
 """How far back is looked for runs in the same locations; a check that moves about all the time must not cost a scan."""
@@ -34,6 +35,15 @@ _KEYS_AT_ONCE: Final = 500
 
 Place = tuple[int, int]
 """The keys of a check and of a set of locations."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedCheck:
+    """A check whose sessions take another time than they used to, in some set of locations."""
+
+    check: str
+    """The check's name, or its id when it has none, and its type: "Checkout (API)"."""
+    regime: NewRegime
 
 
 def load_expectations(db: Session, places: Collection[Place]) -> dict[Place, Expectation]:
@@ -65,14 +75,40 @@ def load_expectations_of(
     return {key: found[place] for key, place in places.items()}
 
 
+def load_changes(db: Session, ended: Mapping[Place, int]) -> list[ChangedCheck]:
+    """Of the places where so many sessions have just ended, those where that made a change of durations certain."""
+    if not ended:
+        return []
+    changed = (
+        (check_pk, regime)
+        for check_pk, set_pk, _, recent_ms in _load_durations(db, sorted(ended))
+        if (regime := new_regime(recent_ms, newest=ended[check_pk, set_pk])) is not None
+    )
+    return [ChangedCheck(_title(db, check_pk), regime) for check_pk, regime in changed]
+
+
+def _title(db: Session, check_pk: int) -> str:
+    checks = table_of(Check)
+    name, check_id, check_type = db.execute(
+        select(checks.c.name, checks.c.check_id, checks.c.check_type).where(checks.c.pk == check_pk)
+    ).one()
+    return f"{name or check_id} ({check_type})"
+
+
 def _load_some(db: Session, places: Sequence[Place]) -> dict[Place, Expectation]:
+    return {
+        (check_pk, set_pk): expect(check_type, recent_ms)
+        for check_pk, set_pk, check_type, recent_ms in _load_durations(db, places)
+    }
+
+
+def _load_durations(db: Session, places: Sequence[Place]) -> Iterator[tuple[int, int, str, list[float]]]:
+    """Key of the check and of the set, type of the check, durations in ms, newest first; of at most 500 places."""
     check_pks = sorted({check_pk for check_pk, _ in places})
     set_pks = sorted({set_pk for _, set_pk in places})
     rows = db.execute(_RECENT_RUNS, {"check_pks": check_pks, "set_pks": set_pks, "places": places})
-    return {
-        (check_pk, set_pk): expect(check_type, [float(ms) for ms in durations.split(",")] if durations else ())
-        for check_pk, set_pk, check_type, durations in rows
-    }
+    for check_pk, set_pk, check_type, durations in rows:
+        yield check_pk, set_pk, check_type, [float(ms) for ms in durations.split(",")] if durations else []
 
 
 def _recent_durations(checks: Table, sets: Table) -> ScalarSelect[str]:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from recorder.dimensions import table_of
-from recorder.learning import load_expectations
+from recorder.learning import Place, load_expectations
 from recorder.models import Check, CheckSession
 from recorder.pacing import LATE_POLL, LEASE, LONGEST_RUN_S, LONGEST_WAIT_S, UNKNOWN, Expectation
 from recorder.result_store import mark_partial
@@ -37,6 +37,8 @@ class OpenSession:
     recorded_at: datetime | None = None
     """When it was first heard of, by our clock."""
     expectation: Expectation = UNKNOWN
+    place: Place | None = None
+    """Whose durations are expected of it."""
 
     def age_s(self, now: datetime) -> float:
         """How long it has been known, in seconds; a clock of ours that was set back makes it new, never younger."""
@@ -116,6 +118,7 @@ def claim_open_sessions(db: Session, *, now: datetime, limit: int, scope: Scope 
             row.cancel_on_timeout,
             row.recorded_at,
             learned[row.check_pk, row.location_set_pk],
+            (row.check_pk, row.location_set_pk),
         )
         for row in rows
     ]

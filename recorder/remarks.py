@@ -4,6 +4,7 @@ Three hundred fetchers that meet the same trouble every second would else bury i
 server that holds no answer, a session that is waited for no longer) would be found by nobody.
 """
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -17,13 +18,15 @@ import structlog
 from recorder.clock import Monotonic
 from recorder.errors import ChecklyError
 from recorder.following import Answer
+from recorder.learning import ChangedCheck, Place
 from recorder.open_sessions import GivenUp, OpenSession
 from recorder.outage import SAY_AGAIN_S
-from recorder.pacing import SHORTEST_FITTED_WAIT_S
+from recorder.outcomes import Outcome, session_outcome
+from recorder.pacing import SHORTEST_FITTED_WAIT_S, is_out_of_line
 from recorder.payloads import SessionSnapshot, StillRunning
 
 NAMED_A_MINUTE: Final = 10
-"""Sessions given up that get a line of their own within a minute; the others are counted."""
+"""Sessions given up, and checks that changed, that get a line of their own within a minute; the others are counted."""
 IN_A_ROW: Final = 3
 """So many answers of one kind, one after the other, are no accident any more."""
 _REMEMBERED: Final = 20_000
@@ -34,6 +37,14 @@ _KINDS_KEPT: Final = 3
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the database has learned from a batch of answers, beside the answers themselves."""
+
+    given_up: Sequence[GivenUp]
+    changed: Sequence[ChangedCheck]
+
+
 class Remarks:
     """Hears every answer about a session and says what a person should know. Safe to use from threads."""
 
@@ -42,7 +53,8 @@ class Remarks:
         self._lock = threading.Lock()
         self._lately = _LastAnswers()
         self._troubles = _Troubles(monotonic)
-        self._farewells = _Farewells(monotonic)
+        self._farewells = _Few(monotonic, more="more sessions are given up")
+        self._changes = _Few(monotonic, more="more checks take another time than they used to")
         self._holding = _Holding(monotonic)
 
     def heard(self, session: OpenSession, answer: Answer, *, at: datetime, held_s: float) -> None:
@@ -57,19 +69,61 @@ class Remarks:
         """Say of each session that is waited for no longer what it was, as far as there is room in this minute."""
         with self._lock:
             for one in sessions:
-                self._farewells.say(one, last_answers=self._lately.pop(one.check_session_id))
+                last_answers = self._lately.pop(one.check_session_id)
+                if self._farewells.has_room(one.reason):
+                    _say_given_up(one, last_answers)
+
+    def changed(self, checks: Sequence[ChangedCheck]) -> None:
+        """Say of each check what its sessions take by now, and what they took, as far as there is room."""
+        with self._lock:
+            for one in checks:
+                is_longer = one.regime.took_s > one.regime.used_to_take_s
+                if self._changes.has_room("longer" if is_longer else "shorter"):
+                    _say_changed(one, is_longer=is_longer)
 
     def tell(self) -> None:
         """Say what is due by now; to be called every second or so."""
         with self._lock:
             self._troubles.tell()
             self._farewells.tell()
+            self._changes.tell()
 
     def tell_rest(self) -> None:
         """Say what has been kept back; nothing follows."""
         with self._lock:
             self._troubles.tell_rest()
             self._farewells.tell_rest()
+            self._changes.tell_rest()
+
+
+def unusual_place(session: OpenSession, answer: Answer) -> Place | None:
+    """Whose durations this answer may show to have changed: the end of a session twice as long as most, or half."""
+    if not isinstance(answer, SessionSnapshot) or session.settling_since is not None or answer.time_elapsed_ms is None:
+        return None
+    teaches = session_outcome(answer.status) not in (None, Outcome.VOID)
+    return session.place if teaches and is_out_of_line(answer.time_elapsed_ms, session.expectation) else None
+
+
+def _say_given_up(one: GivenUp, last_answers: str) -> None:
+    log.warning(
+        "a session is given up",
+        session=str(one.check_session_id),
+        check=one.check,
+        reason=one.reason,
+        followed_s=round(one.followed_s, 1),
+        last_answers=last_answers,
+    )
+
+
+def _say_changed(one: ChangedCheck, *, is_longer: bool) -> None:
+    log.log(
+        logging.WARNING if is_longer else logging.INFO,
+        "a check takes another time than it used to",
+        check=one.check,
+        took_s=round(one.regime.took_s, 1),
+        used_to_take_s=round(one.regime.used_to_take_s, 1),
+        median_of=one.regime.median_of,
+    )
 
 
 class _LastAnswers:
@@ -160,31 +214,26 @@ class _Troubles:
         )
 
 
-class _Farewells:
-    """Sessions that are given up: a few lines a minute, and how many more there were."""
+class _Few:
+    """Lines of one sort: a few a minute, and then how many more there were, by their kind."""
 
-    def __init__(self, monotonic: Monotonic) -> None:
+    def __init__(self, monotonic: Monotonic, *, more: str) -> None:
         self._monotonic = monotonic
+        self._sentence = more
         self._began_at: float | None = None
         self._named = 0
         self._more: Counter[str] = Counter()
 
-    def say(self, one: GivenUp, *, last_answers: str) -> None:
+    def has_room(self, kind: str) -> bool:
+        """Whether one more may be said now; it is counted if not."""
         self.tell()
         if self._began_at is None:
             self._began_at = self._monotonic()
         if self._named >= NAMED_A_MINUTE:
-            self._more[one.reason] += 1
-            return
+            self._more[kind] += 1
+            return False
         self._named += 1
-        log.warning(
-            "a session is given up",
-            session=str(one.check_session_id),
-            check=one.check,
-            reason=one.reason,
-            followed_s=round(one.followed_s, 1),
-            last_answers=last_answers,
-        )
+        return True
 
     def tell(self) -> None:
         if self._began_at is not None and self._monotonic() - self._began_at >= SAY_AGAIN_S:
@@ -192,7 +241,7 @@ class _Farewells:
 
     def tell_rest(self) -> None:
         if self._more:
-            log.warning("more sessions are given up", sessions=self._more.total(), **dict(sorted(self._more.items())))
+            log.warning(self._sentence, more=self._more.total(), **dict(sorted(self._more.items())))
         self._began_at, self._named = None, 0
         self._more.clear()
 

@@ -7,6 +7,7 @@ dies, the row is due again when its lease is over.
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,11 +24,12 @@ from recorder.clock import Clock, Monotonic
 from recorder.db import transact
 from recorder.errors import BadAnswer, ChecklyError, DatabaseError, NoSuchThing, RecorderError, Refused
 from recorder.following import Answer, judge
+from recorder.learning import load_changes
 from recorder.open_sessions import GivenUp, OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
 from recorder.outage import Sayings
 from recorder.pacing import LATE_POLL
 from recorder.payloads import Malformed, SessionSnapshot
-from recorder.remarks import Remarks
+from recorder.remarks import News, Remarks, unusual_place
 from recorder.store import Postponement, Recording, record_malformed, record_sessions
 from recorder.writing import BATCH, write_together
 
@@ -235,7 +237,7 @@ class Tracker:
         """Write a batch, however long the database is away; a stop leaves it: its sessions are due again."""
         while True:
             try:
-                given_up = write_together(self._engine, batch, write_answers, on_poison=self._quarantine)
+                written = write_together(self._engine, batch, write_answers, on_poison=self._quarantine)
             except DatabaseError as error:
                 self._failure = error
                 if self._sayings.is_news(f"not written: {error}"):
@@ -248,7 +250,9 @@ class Tracker:
             self._let_go(fetched.session)
             self._remarks.heard(fetched.session, fetched.answer, at=fetched.at, held_s=fetched.held_s)
             self._on_seen(fetched)
-        self._remarks.given_up([one for together in given_up for one in together])
+        for news in written:
+            self._remarks.given_up(news.given_up)
+            self._remarks.changed(news.changed)
 
     def _let_go(self, session: OpenSession) -> None:
         with self._held_lock:
@@ -270,11 +274,10 @@ class Tracker:
         self._remarks.given_up(transact(self._engine, write))
 
 
-def write_answers(db: Session, batch: Sequence[Fetched]) -> list[GivenUp]:
-    """Write what a batch of answers means for its sessions; the caller's transaction holds it.
-
-    Returns the sessions that are given up by it.
-    """
+def write_answers(db: Session, batch: Sequence[Fetched]) -> News:
+    """Write what a batch of answers means for its sessions; the caller's transaction holds it."""
     verdicts = [judge(fetched.session, fetched.answer, now=fetched.at, held_s=fetched.held_s) for fetched in batch]
     record_sessions(db, [v for v in verdicts if isinstance(v, Recording)], now=batch[-1].at)
-    return postpone(db, [v for v in verdicts if isinstance(v, Postponement)])
+    given_up = postpone(db, [v for v in verdicts if isinstance(v, Postponement)])
+    places = (unusual_place(fetched.session, fetched.answer) for fetched in batch)
+    return News(given_up, load_changes(db, Counter(place for place in places if place is not None)))

@@ -11,8 +11,10 @@ from structlog.testing import capture_logs
 
 from recorder.errors import ChecklyError, NoSuchThing, TryLater
 from recorder.following import Answer
+from recorder.learning import ChangedCheck
 from recorder.open_sessions import GivenUp, OpenSession
 from recorder.outage import SAY_AGAIN_S
+from recorder.pacing import NewRegime
 from recorder.payloads import StillRunning
 from recorder.remarks import NAMED_A_MINUTE, Remarks
 from tests.factories import NOW, running, session, snapshot, some_id
@@ -94,7 +96,7 @@ def test_thousands_given_up_at_once_are_a_few_lines_and_a_count(log: Listener) -
     log.pass_a_minute()
 
     assert at_once == ["warning: a session is given up"] * NAMED_A_MINUTE
-    assert log.facts() == [{"sessions": 2005 - NAMED_A_MINUTE, "timeout": 2000 - NAMED_A_MINUTE, "gone": 5}]
+    assert log.facts() == [{"more": 2005 - NAMED_A_MINUTE, "timeout": 2000 - NAMED_A_MINUTE, "gone": 5}]
 
 
 def test_a_minute_after_a_flood_sessions_are_named_again(log: Listener) -> None:
@@ -215,3 +217,22 @@ def test_a_stop_leaves_nothing_unsaid(log: Listener) -> None:
     log.remarks.tell_rest()
 
     assert log.said() == ["warning: no answer about sessions", "warning: more sessions are given up"]
+
+
+def test_a_check_that_takes_another_time_is_named_with_both(log: Listener) -> None:
+    log.remarks.changed([ChangedCheck("Checkout (API)", NewRegime(31.24, 3.0, 20))])
+    [longer] = log.facts()
+    log.remarks.changed([ChangedCheck("Checkout (API)", NewRegime(3.0, 31.24, 3))])
+
+    assert longer == {"check": "Checkout (API)", "took_s": 31.2, "used_to_take_s": 3.0, "median_of": 20}
+    assert log.said() == ["info: a check takes another time than it used to"]
+
+
+def test_when_every_check_gets_slower_at_once_a_few_are_named_and_the_others_counted(log: Listener) -> None:
+    log.remarks.changed([ChangedCheck(f"check {n}", NewRegime(30.0, 3.0, 20)) for n in range(500)])
+    at_once = log.said()
+
+    log.pass_a_minute()
+
+    assert at_once == ["warning: a check takes another time than it used to"] * NAMED_A_MINUTE
+    assert log.facts() == [{"more": 500 - NAMED_A_MINUTE, "longer": 500 - NAMED_A_MINUTE}]
