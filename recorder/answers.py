@@ -91,6 +91,7 @@ def trigger_error(answer: Answer) -> ChecklyError:
         f"{answer.summary} (sessions may have started; the trigger is not sent again)",
         reason=_reason(answer),
         http_status=answer.status,
+        retry_after_s=answer.retry_after_s,
         body=answer.body,
     )
 

@@ -69,11 +69,17 @@ class ChecklyError(RecorderError):
 
     exit_code = 4
 
-    def __init__(self, message: str, *, reason: str, http_status: int | None = None) -> None:
-        """`reason` is a word of the ledger's closed list, or `network`, `not_found`."""
+    def __init__(
+        self, message: str, *, reason: str, http_status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        """`reason` is a word of the ledger's closed list, or `network`, `not_found`.
+
+        `retry_after_s` is how long the server wishes to be left alone, in seconds, if it said so.
+        """
         super().__init__(message)
         self.reason = reason
         self.http_status = http_status
+        self.retry_after_s = retry_after_s
 
 
 class NotSent(ChecklyError):
@@ -83,21 +89,22 @@ class NotSent(ChecklyError):
 class PerhapsSent(ChecklyError):
     """The request may have been acted on; `body` is what came back, as far as it came."""
 
-    def __init__(self, message: str, *, reason: str, http_status: int | None = None, body: bytes = b"") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        http_status: int | None = None,
+        retry_after_s: float | None = None,
+        body: bytes = b"",
+    ) -> None:
         """Keep the answer's bytes: they may be the only trace of sessions that were started."""
-        super().__init__(message, reason=reason, http_status=http_status)
+        super().__init__(message, reason=reason, http_status=http_status, retry_after_s=retry_after_s)
         self.body = body
 
 
 class TryLater(ChecklyError):
-    """Refused for now (429, or 5xx on a read); `retry_after_s` is the server's wish in seconds, if it has one."""
-
-    def __init__(
-        self, message: str, *, reason: str, http_status: int | None = None, retry_after_s: float | None = None
-    ) -> None:
-        """Keep how long the server asks us to wait."""
-        super().__init__(message, reason=reason, http_status=http_status)
-        self.retry_after_s = retry_after_s
+    """Refused for now (429, or 5xx on a read)."""
 
 
 class Refused(ChecklyError):

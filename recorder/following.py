@@ -87,7 +87,7 @@ def _pause_after(
     if isinstance(answer, StillRunning):
         return max(unheld, timedelta(seconds=answer.retry_after_s or 0))
     if isinstance(answer, TryLater) and answer.retry_after_s is not None:
-        return timedelta(seconds=answer.retry_after_s)
+        return max(TROUBLE_POLL, timedelta(seconds=answer.retry_after_s))
     if isinstance(answer, Refused):
         return REFUSED_POLL
     return TROUBLE_POLL * 3 if isinstance(answer, BadAnswer) else TROUBLE_POLL
@@ -101,7 +101,7 @@ def _postpone(session: OpenSession, now: datetime, pause: timedelta) -> Postpone
 
 
 def _next_poll(session: OpenSession, now: datetime, pause: timedelta) -> datetime | None:
-    """When to ask again; an abandoned session for a day, then never."""
+    """When to ask again, an abandoned session for a day, then never."""
     if session.abandoned_at is None:
         return now + pause
     return now + _late_pause(session, now) if now - session.abandoned_at < LATE_FOR else None

@@ -223,11 +223,11 @@ def open_intent(
     db: Session, *, owner: UUID, origin: str, body: bytes, now: datetime, schedule_pk: int | None = None
 ) -> ClaimedFire:
     """Write a fire that is asked for here and now, already as an intent; commit before the socket is touched."""
-    fire = Fire(
-        schedule_pk=schedule_pk,
-        origin=origin,
-        scheduled_for=_free_instant(db, schedule_pk, now),
-        not_before=now,
+    pk = _add_fire(
+        db,
+        origin,
+        schedule_pk,
+        now,
         state="intent",
         owner=owner,
         attempt=1,
@@ -235,9 +235,12 @@ def open_intent(
         request_body=body.decode(),
         request_sha256=hashlib.sha256(body).hexdigest(),
     )
-    db.add(fire)
-    db.flush()
-    return ClaimedFire(fire.pk, owner, origin, 1, body)
+    return ClaimedFire(pk, owner, origin, 1, body)
+
+
+def write_unsent(db: Session, *, origin: str, reason: Reason, now: datetime, schedule_pk: int | None = None) -> int:
+    """Write a fire that was asked for here and now and is not sent, as skipped; its key."""
+    return _add_fire(db, origin, schedule_pk, now, state="skipped", reason=reason, attempt=0, outcome_at=now)
 
 
 def close_due(db: Session, fire: DueFire, *, state: str, reason: Reason, now: datetime) -> bool:
@@ -318,6 +321,14 @@ def orphaned_intents(
         ClaimedFire(row.pk, cast(UUID, row.owner), row.origin, row.attempt, (row.request_body or "").encode())
         for row in rows
     ]
+
+
+def _add_fire(db: Session, origin: str, schedule_pk: int | None, now: datetime, **columns: object) -> int:
+    at = _free_instant(db, schedule_pk, now)
+    fire = Fire(schedule_pk=schedule_pk, origin=origin, scheduled_for=at, not_before=now, **columns)
+    db.add(fire)
+    db.flush()
+    return fire.pk
 
 
 def _free_instant(db: Session, schedule_pk: int | None, now: datetime) -> datetime:

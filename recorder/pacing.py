@@ -221,6 +221,10 @@ class TokenBucket:
             taken += 1
         return taken
 
+    def give_back(self, tokens: int, at: float) -> None:
+        """Return tokens that were taken and not used; while nothing may leave, nothing is saved up."""
+        self.tokens = min(self.tokens + tokens, self.burst if at >= self.paused_until else 1.0)
+
     def pause(self, at: float, *, seconds: float) -> None:
         """Let nothing leave for a while, then less than before: the server said 429.
 
@@ -228,5 +232,9 @@ class TokenBucket:
         """
         if at >= self.paused_until:
             self.share, self.slowed_at = max(self.share_at(at) / 2, _LEAST_SHARE), at
+        self.hold(at, seconds=seconds)
+
+    def hold(self, at: float, *, seconds: float) -> None:
+        """Let nothing leave for a while, then as much as before."""
         self.paused_until = max(self.paused_until, at + seconds)
         self.tokens, self.updated_at = min(self.tokens, 1.0), self.paused_until

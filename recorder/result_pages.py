@@ -57,8 +57,7 @@ def _fetch_page(
             parts.results_budget.heed(error)
             if tried == tries or not isinstance(error, TryLater | NotSent):
                 raise
-            wish_s = error.retry_after_s if isinstance(error, TryLater) else None
-            parts.stop.wait(tried * PAUSE_S if wish_s is None else wish_s)
+            parts.stop.wait(tried * PAUSE_S if error.retry_after_s is None else error.retry_after_s)
     return None
 
 

@@ -57,25 +57,29 @@ class Sending:
         target: Target,
         room: Room,
         *,
+        number: int,
         claimed_at: float,
         follow: Follow,
         retry_until: datetime | None,
     ) -> Sent:
-        """Send the one request of this intent, unless the machine slept since `claimed_at` (monotonic seconds)."""
+        """Send the one request of this intent, unless the machine slept since `claimed_at` (monotonic seconds).
+
+        `number` is what the circuit admitted it under.
+        """
         if self._monotonic() - claimed_at > STALL_LIMIT_S:
+            self._circuit.give_back(number)
             return self._settle(fire, "missed", Reason.STALLED)
         try:
             answer = client.trigger(fire.request_body, allow_everything=target.run_everything)
-        except PerhapsSent as error:
-            self._circuit.heed(error)
-            return self._keep_unreadable(fire, error, follow, room)
-        except (NotSent, TryLater) as error:
-            self._circuit.heed(error)
+        except (PerhapsSent, NotSent, TryLater, Refused) as error:
+            self._circuit.heed(number, error)
+            self._budget.heed(error)
+            if isinstance(error, PerhapsSent):
+                return self._keep_unreadable(fire, error, follow, room)
+            if isinstance(error, Refused):
+                return self._settle(fire, "rejected", error.reason, error=error)
             return self._not_acted_on(fire, error, retry_until=retry_until)
-        except Refused as error:
-            self._circuit.heed(error)
-            return self._settle(fire, "rejected", error.reason, error=error)
-        self._circuit.heed(None)
+        self._circuit.heed(number, None)
         if not (answer.sessions or answer.malformed):
             return self._settle(fire, "no_match", None, http_status=answer.http_status)
         return self._safekeeping.write(fire, answer, follow, room)
@@ -90,11 +94,7 @@ class Sending:
     def _not_acted_on(self, fire: ClaimedFire, error: NotSent | TryLater, *, retry_until: datetime | None) -> Sent:
         """Nothing was started: due again while its grace lasts, or missed when it is over or nobody waits for it."""
         reason = Reason.NETWORK if isinstance(error, NotSent) else Reason.RATE_LIMITED
-        wait = RESEND_AFTER
-        if isinstance(error, TryLater):
-            wait = max(RESEND_AFTER, timedelta(seconds=error.retry_after_s or 0.0))
-            self._budget.heed(error)
-        not_before = self._now() + wait
+        not_before = self._now() + max(RESEND_AFTER, timedelta(seconds=error.retry_after_s or 0.0))
         if retry_until is None or not_before > retry_until:
             return self._settle(fire, "missed", reason, error=error)
         transact(self._engine, lambda db: ledger.return_fire(db, fire, not_before=not_before, reason=reason))

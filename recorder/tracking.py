@@ -85,7 +85,8 @@ class Tracker:
         self._on_seen = on_seen
         self._stop = threading.Event()
         self._closed = threading.Event()
-        self._inbox: queue.Queue[OpenSession] = queue.Queue()
+        self._inbox: queue.Queue[tuple[OpenSession, int]] = queue.Queue()
+        """Each with the number under which the circuit admitted it."""
         self._outbox: queue.Queue[Fetched] = queue.Queue(maxsize=2 * BATCH)
         self._held: dict[int, OpenSession] = {}
         self._held_lock = threading.Lock()
@@ -130,57 +131,58 @@ class Tracker:
 
     def _feed_once(self) -> None:
         """Claim as many sessions as may be asked for right now, so that who comes first is decided when it counts."""
-        turns = self._take_turns()
-        if turns == 0:
+        number = self._circuit.admit()
+        if number is None:
+            self._abandon_overdue()
             return
         claimed: list[OpenSession] = []
+        turns = self._take_turns()
         try:
-            claimed = transact(
-                self._engine, lambda db: claim_open_sessions(db, now=self._now(), limit=turns, scope=self._scope)
-            )
+            claimed = self._claim(turns) if turns else []
         finally:
             self._budget.give_back(turns - len(claimed))
             if not claimed:
-                self._circuit.give_back()
-        self._failure = None
-        with self._held_lock:  # an answer that could not be written for so long that its lease ran out waits still
-            claimed = [session for session in claimed if session.pk not in self._held]
-            self._held.update({session.pk: session for session in claimed})
+                self._circuit.give_back(number)
+        with self._held_lock:
             missing = min(len(self._held), self._width) - len(self._fetchers)
         for _ in range(missing):
             fetcher = threading.Thread(target=self._fetch, name=f"fetcher-{len(self._fetchers)}", daemon=True)
             self._fetchers.append(fetcher)
             fetcher.start()
         for session in claimed:
-            self._inbox.put(session)
+            self._inbox.put((session, number))
+
+    def _abandon_overdue(self) -> None:
+        given_up = transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+        self._remarks.given_up(given_up)
 
     def _take_turns(self) -> int:
-        """How many sessions may be asked for now, by the fetchers, the budget and the circuit."""
+        """How many sessions may be asked for now, by the fetchers and the budget; an open circuit admits one."""
         with self._held_lock:
             free = self._width - len(self._held)
-        if self._circuit.refusal is None:
-            return self._budget.take_for_reads(free)
-        self._remarks.given_up(
-            transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+        return self._budget.take_for_reads(free if self._circuit.refusal is None else min(free, 1))
+
+    def _claim(self, turns: int) -> list[OpenSession]:
+        claimed = transact(
+            self._engine, lambda db: claim_open_sessions(db, now=self._now(), limit=turns, scope=self._scope)
         )
-        if not (free and self._circuit.admits()):
-            return 0
-        probes = self._budget.take_for_reads(1)
-        if not probes:
-            self._circuit.give_back()
-        return probes
+        self._failure = None
+        with self._held_lock:  # an answer that could not be written for so long that its lease ran out waits still
+            claimed = [session for session in claimed if session.pk not in self._held]
+            self._held.update({session.pk: session for session in claimed})
+        return claimed
 
     def _fetch(self) -> None:
         client: ChecklyClient | None = None
         while not self._stop.is_set():
             try:
-                session = self._inbox.get(timeout=FEED_EVERY_S)
+                session, number = self._inbox.get(timeout=FEED_EVERY_S)
             except queue.Empty:
                 continue
             try:
                 client = client or self._new_client()
                 asked_at = self._monotonic()
-                answer = self._ask(client, session)
+                answer = self._ask(client, session, number)
                 if isinstance(answer, SessionSnapshot):
                     _ = answer.deflated  # here, where three hundred threads can, and not in the one that writes
                 self._outbox.put(Fetched(session, answer, self._now(), self._monotonic() - asked_at))
@@ -190,16 +192,17 @@ class Tracker:
         if client is not None:
             client.close()
 
-    def _ask(self, client: ChecklyClient, session: OpenSession) -> Answer:
+    def _ask(self, client: ChecklyClient, session: OpenSession, number: int) -> Answer:
         try:
-            if session.is_to_be_cancelled(self._now()) and self._budget.take_for_read(self._stop):
+            is_probe = self._circuit.refusal is not None  # which is one request
+            if session.is_to_be_cancelled(self._now()) and not is_probe and self._budget.take_for_read(self._stop):
                 self._cancel(client, session)
             answer = client.fetch_completion(session.check_session_id, max_wait_s=session.wait_s(self._now()))
         except ChecklyError as error:
             self._budget.heed(error)
-            self._circuit.heed(error)
+            self._circuit.heed(number, error)
             return error
-        self._circuit.heed(None)
+        self._circuit.heed(number, None)
         return answer
 
     def _cancel(self, client: ChecklyClient, session: OpenSession) -> None:

@@ -165,9 +165,17 @@ class Triggering:
         return self._trouble[1] if self._trouble is not None and self._trouble[0] >= instant else Reason.STALLED
 
     def trigger_now(self, target: Target, *, follow: Follow, schedule: str | None, origin: str) -> Sent:
-        """Send one trigger that is asked for here and now; it is never repeated, whatever happens to it."""
+        """Send one trigger that is asked for here and now; it is never repeated, whatever happens to it.
+
+        While Checkly refuses triggers it is not sent, and written down as skipped.
+        """
         body = target.request_body()
         schedule_pk = next((pk for pk, plan in self._plans.items() if plan.name == schedule), None)
+        number = self._circuit.admit()
+        if number is None:
+            why, now = Reason.CIRCUIT_OPEN, self._now()
+            unsent = partial(ledger.write_unsent, origin=origin, reason=why, now=now, schedule_pk=schedule_pk)
+            return Sent(transact(self._engine, unsent), "skipped", why)
         with self._new_client() as client, self._safekeeping.reserve() as room:
             if not self._budget.take_for_trigger(self._stop):
                 raise UsageError("stopped before anything was sent")
@@ -177,7 +185,7 @@ class Triggering:
             )
             fire = transact(self._engine, intent)
             return self._sending.send(
-                client, fire, target, room, claimed_at=claimed_at, follow=follow, retry_until=None
+                client, fire, target, room, number=number, claimed_at=claimed_at, follow=follow, retry_until=None
             )
 
     def replay_spool(self, *, older_than: timedelta | None = None) -> int:
@@ -217,34 +225,30 @@ class Triggering:
         """Claim one fire and send it; client, room and budget come first: nothing may delay a written intent."""
         if not self._has_due():
             return _Step(found=False)
-        if not self._circuit.admits():
+        number = self._circuit.admit()
+        if number is None:
             why, now = Reason.CIRCUIT_OPEN, self._now()
             return _Step(found=transact(self._engine, lambda db: skip_due_fires(db, self._plans, why, now=now)))
-        with self._new_client() as client, self._safekeeping.reserve() as room:
-            if not self._budget.take_for_trigger(self._stop, at_most_s=PATIENCE_S):
-                return _Step(found=False)
-            claimed_at = 0.0
-
-            def claim(db: Session) -> tuple[bool, Claim | None]:
-                nonlocal claimed_at
-                claimed_at = self._monotonic()  # the wait for the database is over, so it counts for nothing
-                return claim_next(db, self._plans, owner=self._owner, now=self._now())
-
-            found, claimed = transact(self._engine, claim)
+        claimed: Claim | None = None
+        try:
+            with self._new_client() as client, self._safekeeping.reserve() as room:
+                found, claimed, claimed_at = self._claim_next()
+                if claimed is None:
+                    return _Step(found=found)
+                plan = claimed.plan
+                sent = self._sending.send(
+                    client,
+                    claimed.fire,
+                    plan.target,
+                    room,
+                    number=number,
+                    claimed_at=claimed_at,
+                    follow=plan.follow,
+                    retry_until=claimed.retry_until,
+                )
+        finally:
             if claimed is None:
-                self._budget.give_back()
-                self._circuit.give_back()
-                return _Step(found=found)
-            plan = claimed.plan
-            sent = self._sending.send(
-                client,
-                claimed.fire,
-                plan.target,
-                room,
-                claimed_at=claimed_at,
-                follow=plan.follow,
-                retry_until=claimed.retry_until,
-            )
+                self._circuit.give_back(number)
         log.info(
             "fire",
             schedule=plan.name,
@@ -256,6 +260,27 @@ class Triggering:
         if absent := sent.absent_locations(plan.expect_locations):
             log.warning("sessions do not run where they are expected", schedule=plan.name, absent=absent)
         return _Step(found=True, sent=sent)
+
+    def _claim_next(self) -> tuple[bool, Claim | None, float]:
+        """Wait for the budget and write the intent of one due fire.
+
+        Whether any was found, the claimed one, and when it was claimed (monotonic seconds).
+        """
+        claimed, claimed_at = None, 0.0
+
+        def claim(db: Session) -> tuple[bool, Claim | None]:
+            nonlocal claimed_at
+            claimed_at = self._monotonic()  # the wait for the database is over, so it counts for nothing
+            return claim_next(db, self._plans, owner=self._owner, now=self._now())
+
+        if not self._budget.take_for_trigger(self._stop, at_most_s=PATIENCE_S):
+            return False, None, claimed_at
+        try:
+            found, claimed = transact(self._engine, claim)
+        finally:
+            if claimed is None:
+                self._budget.give_back()
+        return found, claimed, claimed_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.budget import RequestBudget
-from recorder.errors import TryLater
+from recorder.errors import ChecklyError, NotSent, PerhapsSent, TryLater
 from recorder.pacing import TokenBucket
 
 
@@ -129,17 +129,154 @@ def test_no_row_of_429s_stops_the_budget_for_ever(pauses: list[tuple[float, floa
     assert bucket.wait_s(over + 1200 / per_minute) == 0.0
 
 
-@pytest.mark.parametrize(("retry_after_s", "pause_s"), [(None, 5), (0, 0), (20, 20)])
-def test_a_429_holds_everything_back_for_as_long_as_checkly_wishes(retry_after_s: float | None, pause_s: float) -> None:
+def limited(retry_after_s: float | None) -> TryLater:
+    return TryLater("", reason="rate_limited", http_status=429, retry_after_s=retry_after_s)
+
+
+def failing(retry_after_s: float | None) -> TryLater:
+    return TryLater("", reason="http_5xx", http_status=503, retry_after_s=retry_after_s)
+
+
+def tokens_until(budget: RequestBudget, clock: HandClock, end: float) -> int:
+    """How many tokens reads get until this moment when they look four times a second."""
+    taken = 0
+    while clock.at < end:
+        taken += budget.take_for_reads(1000)
+        clock.at += 0.25
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("error", "pause_s"),
+    [
+        (limited(None), 5),
+        (limited(0), 1),
+        (limited(20), 20),
+        (limited(3600), 3600),
+        (failing(20), 20),
+        (failing(3600), 60),
+        (PerhapsSent("", reason="http_5xx", http_status=503, retry_after_s=20), 20),
+    ],
+)
+def test_everything_is_held_back_for_as_long_as_checkly_wishes(error: ChecklyError, pause_s: float) -> None:
+    """After a 429 for a moment at least; after a 5xx, which may be about one session, for a minute at most."""
     clock = HandClock()
     budget = RequestBudget(540, monotonic=clock)
 
-    budget.heed(TryLater("", reason="rate_limited", http_status=429, retry_after_s=retry_after_s))
+    budget.heed(error)
 
     clock.at = pause_s - 0.01
-    assert (pause_s == 0) or budget.take_for_reads(1) == 0
+    assert budget.take_for_reads(1) == 0
     clock.at = pause_s + 10
     assert budget.take_for_reads(1) == 1
+
+
+@pytest.mark.parametrize("error", [failing(None), failing(0), NotSent("", reason="network")])
+def test_a_failure_that_names_no_time_holds_nothing_back(error: ChecklyError) -> None:
+    budget = RequestBudget(540, monotonic=HandClock())
+
+    budget.heed(error)
+
+    assert budget.take_for_reads(15) == 15
+
+
+def test_three_answers_with_429_and_no_time_to_wait_slow_the_rate_once() -> None:
+    """With `Retry-After: 0` each would have been a pause of its own: an eighth of the rate instead of a half."""
+    clock = HandClock()
+    budget = RequestBudget(540, monotonic=clock)
+    for clock.at in (0.0, 0.1, 0.2):
+        budget.heed(limited(0))
+
+    assert tokens_until(budget, clock, 31) >= 30 * 540 / 60 * 0.4
+
+
+def test_a_5xx_that_names_a_time_delays_and_does_not_slow() -> None:
+    clock = HandClock()
+    budget = RequestBudget(540, monotonic=clock)
+    budget.heed(failing(10))
+
+    assert tokens_until(budget, clock, 10) == 0
+    assert tokens_until(budget, clock, 70) >= 0.9 * 540
+
+
+def test_a_session_that_always_fails_leaves_the_others_half_of_the_time() -> None:
+    """Its 503 asks for a minute each time; without a limit nobody else would ever be asked for."""
+    clock = HandClock()
+    budget = RequestBudget(540, monotonic=clock)
+    taken = 0
+    while clock.at < 1200:
+        if budget.take_for_reads(1):
+            taken += 1
+            budget.heed(failing(60))
+        taken += budget.take_for_reads(1000)
+        clock.at += 0.25
+
+    assert taken >= 0.4 * 540 * 20
+
+
+def test_what_is_given_back_in_a_pause_does_not_leave_in_a_burst_when_it_ends() -> None:
+    clock = HandClock()
+    budget = RequestBudget(540, monotonic=clock)
+    unused = budget.take_for_reads(15)
+    budget.heed(limited(10))
+
+    budget.give_back(unused)
+
+    clock.at = 10.0
+    taken = [budget.take_for_trigger(threading.Event(), at_most_s=-1) for _ in range(16)]
+    assert taken.count(True) == 1
+
+
+@dataclass
+class Crowd(threading.Event):
+    """A stop flag that is never set: whoever waits for it lets time pass, in which reads take whatever they can."""
+
+    clock: HandClock
+    budget: RequestBudget
+    reads: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        until = self.clock.at + (timeout or 0.0)
+        while self.clock.at < until:
+            self.clock.at = min(self.clock.at + 0.25, until)
+            self.reads += self.budget.take_for_reads(100)
+        return False
+
+
+@pytest.mark.parametrize("per_minute", [1, 6, 20, 540])
+def test_a_trigger_gets_the_next_token_however_many_reads_want_it(per_minute: int) -> None:
+    """At 20 a minute and fewer there is no reserve to keep for it."""
+    clock = HandClock()
+    budget = RequestBudget(per_minute, monotonic=clock)
+    crowd = Crowd(clock, budget)
+    waits = []
+    for _ in range(20):
+        crowd.wait(60 / per_minute + 7)
+        asked_at = clock.at
+        assert budget.take_for_trigger(crowd, at_most_s=3600)
+        waits.append(clock.at - asked_at)
+
+    assert max(waits) <= 60 / per_minute + 0.5
+    assert crowd.reads > 0
+
+
+def test_a_trigger_that_waited_in_vain_finds_its_turn_when_it_comes_back() -> None:
+    """A sender looks after other things in between."""
+    clock = HandClock()
+    budget = RequestBudget(6, monotonic=clock)
+    crowd = Crowd(clock, budget)
+    assert budget.take_for_trigger(crowd)
+    assert not budget.take_for_trigger(crowd, at_most_s=5)
+
+    crowd.wait(5)
+
+    assert crowd.reads == 0
+    assert budget.take_for_trigger(crowd, at_most_s=1)
+    crowd.wait(20)
+    assert crowd.reads > 0
 
 
 def test_reads_take_what_is_there_and_leave_a_reserve_for_triggers() -> None:
