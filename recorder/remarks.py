@@ -246,6 +246,10 @@ class _Few:
         self._more.clear()
 
 
+def _shows_no_end(answer: Answer) -> bool:
+    return isinstance(answer, StillRunning) or (isinstance(answer, SessionSnapshot) and not answer.is_final)
+
+
 class _Holding:
     """Whether Checkly holds its answers for as long as it is asked to, which is what keeps requests few."""
 
@@ -257,7 +261,7 @@ class _Holding:
         """Answers in a row that say the contrary of what was said last."""
 
     def heard(self, answer: Answer, *, asked_s: float, held_s: float) -> None:
-        if isinstance(answer, StillRunning) and asked_s >= SHORTEST_FITTED_WAIT_S:
+        if _shows_no_end(answer) and asked_s >= SHORTEST_FITTED_WAIT_S:
             self._otherwise = self._otherwise + 1 if (held_s >= asked_s / 2) != self._is_held else 0
         now = self._monotonic()
         just_said = self._said_at is not None and now - self._said_at < SAY_AGAIN_S

@@ -168,11 +168,12 @@ def test_silence_is_not_the_end_of_a_trouble(log: Listener) -> None:
     assert log.said() == ["warning: no answer about sessions"]
 
 
-def test_answers_that_are_not_held_are_said_once_and_their_end_is(log: Listener) -> None:
-    log.hear(StillRunning(), held_s=0.1, times=50)
+@pytest.mark.parametrize("unheld", [StillRunning(), snapshot(running(status="PROGRESS"))])
+def test_answers_that_are_not_held_are_said_once_and_their_end_is(log: Listener, unheld: Answer) -> None:
+    log.hear(unheld, held_s=0.1, times=50)
     at_once = log.facts()
     log.pass_a_minute()
-    log.hear(StillRunning(), held_s=0.1, times=50)
+    log.hear(unheld, held_s=0.1, times=50)
     meanwhile = log.said()
     log.hear(StillRunning(), times=50)
 

@@ -158,6 +158,19 @@ def test_what_is_past_its_deadline_while_nothing_may_be_asked_is_named_once(engi
     assert (second, answered.given_up) == ([], [])
 
 
+def test_what_is_given_up_unasked_while_checkly_refuses_is_named_too(recorder: Harness) -> None:
+    recorder.checkly.inject(Fault(kind=FaultKind.STATUS, route="completion", status=403, count=None))
+    names = {str(open_session(recorder.engine, f"one {number}", timeout=timedelta(minutes=10))) for number in range(3)}
+
+    with capture_logs() as said, recorder.walking_clock(pace=300):
+        follow(recorder.parts, scope=None)
+
+    lines = [line for line in said if line["event"] == "a session is given up"]
+    assert {line["session"] for line in lines} == names
+    assert {line["reason"] for line in lines} == {"timeout"}
+    assert {line["last_answers"] for line in lines} <= {"403", "none"}
+
+
 def test_a_check_without_a_name_is_given_up_under_its_id(engine: Engine) -> None:
     open_session(engine, name=None)
 
