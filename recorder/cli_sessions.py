@@ -83,10 +83,11 @@ def run(
         check_addresses(settings)
     for warning in warnings_for(settings):
         say(f"warning: {warning}")
-    unknown = wiring.verify_access(access)
+    budget = wiring.request_budget(settings)
+    unknown = wiring.verify_access(access, budget)
     if unknown is not None and not once:  # a single run says so itself in a moment
         say(f"warning: the key is not verified yet, {unknown}")
-    parts = wiring.build(settings, context.engine)
+    parts = wiring.build(settings, context.engine, budget=budget)
     stop_on_signals(parts.stop)
     if once:
         _run_once(parts, fail=fail)
@@ -138,8 +139,9 @@ def trigger(
     if dry_run:
         print_json({"method": "POST", "url": _trigger_url(context.settings), "body": _body(target)})
         return
-    wiring.verify_access(wiring.checkly_access(context.settings))
-    parts = wiring.build(context.settings, context.engine)
+    budget = wiring.request_budget(context.settings)
+    wiring.verify_access(wiring.checkly_access(context.settings), budget)
+    parts = wiring.build(context.settings, context.engine, budget=budget)
     stop_on_signals(parts.stop)
     sent = foreground.trigger(parts, target, schedule=schedule, follow_for=follow_for)
     if sent.error is None:
@@ -164,23 +166,28 @@ def record(
 ) -> None:
     """Record check sessions that were started elsewhere, following those that still run."""
     from recorder import foreground, wiring
-    from recorder.screen import say
+    from recorder.screen import counted, say
     from recorder.signals import stop_on_signals
 
     set_up_logs("error", as_json=False)
     ids = [uuid_of(text, "a check session id") for text in session_ids]
     context = Context(config, database)
     follow_for = _duration(timeout)
-    wiring.verify_access(wiring.checkly_access(context.settings))
-    parts = wiring.build(context.settings, context.engine)
+    budget = wiring.request_budget(context.settings)
+    wiring.verify_access(wiring.checkly_access(context.settings), budget)
+    parts = wiring.build(context.settings, context.engine, budget=budget)
     stop_on_signals(parts.stop)
     recorded, failed = foreground.record(parts, ids, timeout=follow_for)
     for session_id, error in failed.items():
         say(f"{session_id}: {error}")
     had = tuple(snapshot.check_session_id for snapshot in recorded)
-    if had and not detach:
+    refused = parts.read_circuit.refusal is not None
+    unasked = [one for one in ids if refused and one not in {*had, *failed}]
+    if unasked:
+        say(f"{counted(len(unasked), 'session')} not asked for: Checkly would refuse each")
+    if had and not (detach or refused):
         _follow(parts, had)
-    found = _print_sessions(parts, had, as_json=as_json, extra={"failed": list(failed)})
+    found = _print_sessions(parts, had, as_json=as_json, extra={"failed": [*failed, *unasked]})
     if failed:
         raise typer.Exit(next(iter(failed.values())).exit_code)
     _leave(parts, found, fail=fail, awaited=not detach)

@@ -101,9 +101,9 @@ def _postpone(session: OpenSession, now: datetime, pause: timedelta) -> Postpone
 
 
 def _next_poll(session: OpenSession, now: datetime, pause: timedelta) -> datetime | None:
-    """When to ask again, an abandoned session for a day, then never."""
+    """When to ask again, at its deadline at the latest; an abandoned session for a day, then never."""
     if session.abandoned_at is None:
-        return now + pause
+        return now + pause if session.deadline_at is None else min(now + pause, session.deadline_at)
     return now + _late_pause(session, now) if now - session.abandoned_at < LATE_FOR else None
 
 

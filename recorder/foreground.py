@@ -81,20 +81,24 @@ def record(
 ) -> tuple[list[SessionSnapshot], dict[UUID, ChecklyError]]:
     """Fetch sessions that were started elsewhere and write them; those still running stay open.
 
-    Returns what was recorded, and the error of each that could not be had.
+    Returns what was recorded, and the error of each that could not be had. Once Checkly refuses (key, plan, rights)
+    nothing more is asked; what is then in neither was not asked for.
     """
     recorded: list[SessionSnapshot] = []
     failed: dict[UUID, ChecklyError] = {}
     with parts.new_client() as client:
         for session_id in session_ids:
-            if not parts.budget.take_for_read(parts.stop):
+            number = parts.read_circuit.admit()
+            if number is None or not parts.budget.take_for_read(parts.stop):
                 break
             try:
                 snapshot = client.fetch_session(session_id)
             except ChecklyError as error:
                 parts.budget.heed(error)
+                parts.read_circuit.heed(number, error)
                 failed[session_id] = error
                 continue
+            parts.read_circuit.heed(number, None)
             _record_one(parts, snapshot, timeout)
             recorded.append(snapshot)
     return recorded, failed

@@ -12,7 +12,17 @@ from sqlalchemy.orm import Session
 from recorder.dimensions import table_of
 from recorder.learning import Place, load_expectations
 from recorder.models import Check, CheckSession
-from recorder.pacing import LATE_POLL, LEASE, LONGEST_RUN_S, LONGEST_WAIT_S, UNKNOWN, Expectation
+from recorder.pacing import (
+    LATE_POLL,
+    LEASE,
+    LONGEST_RUN_S,
+    LONGEST_WAIT_S,
+    OVERDUE_AFTER,
+    SETTLING,
+    SETTLING_POLL,
+    UNKNOWN,
+    Expectation,
+)
 from recorder.result_store import mark_partial
 from recorder.store import Postponement
 
@@ -147,22 +157,25 @@ def postpone(db: Session, postponements: Collection[Postponement]) -> list[Given
 
 
 def abandon_overdue(db: Session, *, now: datetime, scope: Scope = None) -> list[GivenUp]:
-    """Give up what is past its deadline without asking, for when Checkly cannot be asked; hourly questions stay due."""
-    overdue = (_SESSIONS.c.deadline_at <= now) & _SESSIONS.c.next_poll_at.is_not(None) & _in_scope(scope)
-    later = now + LATE_POLL
-    return _give_up(db, overdue, at=now, reason="timeout", next_poll_at=later, expected_at=later)
+    """Give up what is past its deadline and was not asked for then, because Checkly cannot be asked, or not yet.
+
+    Its next question stays due, for whenever it can be asked. What has ended is left the time in which it settles.
+    """
+    is_open = _SESSIONS.c.next_poll_at.is_not(None) & _SESSIONS.c.abandoned_at.is_(None)
+    settles = _SESSIONS.c.settling_since > now - SETTLING - SETTLING_POLL - OVERDUE_AFTER
+    overdue = (_SESSIONS.c.deadline_at <= now - OVERDUE_AFTER) & (_SESSIONS.c.settling_since.is_(None) | ~settles)
+    found = select(_SESSIONS.c.pk).where(is_open & overdue & _in_scope(scope)).with_for_update(skip_locked=True)
+    return _give_up(db, _SESSIONS.c.pk.in_(found), at=now, reason="timeout")
 
 
-def _give_up(
-    db: Session, which: ColumnElement[bool], *, at: datetime, reason: str, **clock_hands: datetime
-) -> list[GivenUp]:
+def _give_up(db: Session, which: ColumnElement[bool], *, at: datetime, reason: str) -> list[GivenUp]:
     """Mark sessions as abandoned, but for those that are already; the first reason stays. Returns them."""
     check = select(_CHECKS.c.name).where(_CHECKS.c.pk == _SESSIONS.c.check_pk).scalar_subquery()
     check_id = select(_CHECKS.c.check_id).where(_CHECKS.c.pk == _SESSIONS.c.check_pk).scalar_subquery()
     rows = db.execute(
         update(_SESSIONS)
         .where(which & _SESSIONS.c.abandoned_at.is_(None))
-        .values(abandoned_at=at, abandoned_reason=reason, **clock_hands)
+        .values(abandoned_at=at, abandoned_reason=reason)
         .returning(_SESSIONS.c.check_session_id, check, check_id, _SESSIONS.c.recorded_at)
     )
     return [

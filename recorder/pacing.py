@@ -15,6 +15,8 @@ LEASE: Final = timedelta(seconds=LONGEST_WAIT_S + 30)
 SETTLING: Final = timedelta(seconds=60)
 """How long a final session waits for results of locations that have none yet."""
 SETTLING_POLL: Final = timedelta(seconds=5)
+OVERDUE_AFTER: Final = timedelta(seconds=2)
+"""A session this far past its deadline is given up unasked: the answer to its last question would have come by then."""
 FORGOTTEN_AFTER: Final = timedelta(minutes=2)
 """How long a 404 for a known session is tried again before the session counts as gone."""
 FORGOTTEN_POLL: Final = timedelta(seconds=10)

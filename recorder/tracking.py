@@ -36,6 +36,8 @@ from recorder.writing import BATCH, write_together
 BATCH_WAIT_S: Final = 0.25
 FEED_EVERY_S: Final = 0.25
 REFUSED_FEED_EVERY_S: Final = 2.0
+ABANDON_EVERY_S: Final = 2.0
+"""How often sessions are looked for whose deadline has passed unasked."""
 DRAIN_S: Final = 2.0
 """How long a stop waits for answers that are on their way."""
 RETRY_S: Final = 1.0
@@ -94,6 +96,7 @@ class Tracker:
         self._feeder = threading.Thread(target=self._feed, name="feeder", daemon=True)
         self._writer = threading.Thread(target=self._write, name="writer", daemon=True)
         self._failure: RecorderError | None = None
+        self._abandon_at = monotonic()
 
     @property
     def failure(self) -> RecorderError | None:
@@ -123,17 +126,25 @@ class Tracker:
     def _feed(self) -> None:
         while not self._stop.wait(FEED_EVERY_S if self._circuit.refusal is None else REFUSED_FEED_EVERY_S):
             try:
+                self._abandon_overdue()
                 self._feed_once()
             except DatabaseError as error:
                 self._failure = error
                 if self._sayings.is_news(str(error)):
                     log.error("open sessions cannot be read", error=str(error))  # noqa: TRY400 - it is due again
 
+    def _abandon_overdue(self) -> None:
+        """Keep deadlines also when nothing can be asked: the circuit is open, the budget paused or spent by others."""
+        if self._monotonic() < self._abandon_at:
+            return
+        self._abandon_at = self._monotonic() + ABANDON_EVERY_S
+        given_up = transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+        self._remarks.given_up(given_up)
+
     def _feed_once(self) -> None:
         """Claim as many sessions as may be asked for right now, so that who comes first is decided when it counts."""
         number = self._circuit.admit()
         if number is None:
-            self._abandon_overdue()
             return
         claimed: list[OpenSession] = []
         turns = self._take_turns()
@@ -151,10 +162,6 @@ class Tracker:
             fetcher.start()
         for session in claimed:
             self._inbox.put((session, number))
-
-    def _abandon_overdue(self) -> None:
-        given_up = transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
-        self._remarks.given_up(given_up)
 
     def _take_turns(self) -> int:
         """How many sessions may be asked for now, by the fetchers and the budget; an open circuit admits one."""

@@ -103,15 +103,18 @@ def build(
     now: Clock | None = None,
     monotonic: Monotonic = monotonic,
     share: float = 1.0,
+    budget: RequestBudget | None = None,
 ) -> Parts:
     """The parts for these settings; `share` of the budgets, for a process that leaves the rest to a daemon.
 
-    Raises ConfigError when the key or the account is missing or unusable.
+    `budget` is the one under which Checkly has been asked already. Raises ConfigError when the key or the account is
+    missing or unusable.
     """
     if now is None:
         now = utc_now if engine.dialect.name == "sqlite" else DatabaseClock(engine, monotonic=monotonic)
     access = checkly_access(settings)
-    budget = RequestBudget(share * settings.checkly.requests_per_minute, monotonic=monotonic)
+    if budget is None:
+        budget = RequestBudget(share * settings.checkly.requests_per_minute, monotonic=monotonic)
     results_budget = RequestBudget(share * RESULTS_PER_MINUTE, monotonic=monotonic)
     return Parts(
         settings,
@@ -128,6 +131,11 @@ def build(
         monotonic=monotonic,
         checkly_clock=ChecklyClock(now),
     )
+
+
+def request_budget(settings: Settings) -> RequestBudget:
+    """The budget of a process, for one that asks before it has a database."""
+    return RequestBudget(settings.checkly.requests_per_minute, monotonic=monotonic)
 
 
 def checkly_access(settings: Settings) -> ChecklyAccess:
@@ -147,15 +155,18 @@ def checkly_access(settings: Settings) -> ChecklyAccess:
     )
 
 
-def verify_access(access: ChecklyAccess) -> ChecklyError | None:
+def verify_access(access: ChecklyAccess, budget: RequestBudget) -> ChecklyError | None:
     """Ask Checkly whether it knows the key and the account, before anything is written; starts nothing.
 
-    Raises Refused when it does not. Returns why nothing could be learned when Checkly is out of reach for now.
+    It is the first request of this budget. Raises Refused when Checkly does not know them. Returns why nothing could be
+    learned when it is out of reach for now.
     """
+    budget.take_for_reads(1)
     with ChecklyClient(access) as client:
         try:
             client.verify_access()
         except (NotSent, TryLater, BadAnswer) as error:
+            budget.heed(error)
             return error
     return None
 

@@ -109,6 +109,23 @@ def test_no_news_postpones_the_next_question(
     assert verdict.abandoned_at is None
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        StillRunning(retry_after_s=3600),
+        TryLater("", reason="http_5xx", retry_after_s=3600),
+        TryLater("", reason="rate_limited", retry_after_s=3600),
+        Refused("", reason="401"),
+        snapshot(running(status="THINKING")),
+    ],
+)
+def test_whatever_wish_an_answer_carries_the_next_question_comes_at_the_deadline(answer: Any) -> None:
+    """A session that is not asked for by then would stay open an hour past its time."""
+    soon = replace(OPEN, recorded_at=NOW - timedelta(hours=1), deadline_at=NOW + timedelta(seconds=8))
+
+    assert judge(soon, answer, now=NOW).next_poll_at == soon.deadline_at
+
+
 @pytest.mark.parametrize("answer", [StillRunning(), TryLater("", reason="http_5xx"), snapshot(running())])
 def test_past_its_deadline_a_running_session_is_abandoned_and_asked_hourly(answer: Any) -> None:
     late = replace(OPEN, deadline_at=NOW)

@@ -6,7 +6,10 @@ from math import log
 
 import pytest
 
+from recorder.checkly import COMPLETION_GRACE_S
+from recorder.errors import TryLater
 from tests.pacing_world import (
+    Asked,
     Behaviour,
     Run,
     World,
@@ -63,6 +66,25 @@ def test_checks_under_twenty_seconds_cost_one_request() -> None:
 
     assert max(run.ends_at - run.began_at for run in runs) < 25
     assert requests_per_session(runs) <= 1.05
+
+
+def test_a_connection_that_dies_silently_is_noticed_soon_by_a_check_that_is_short() -> None:
+    """The wait is fitted to what is left to expect: nobody waits half a minute for a check of three seconds."""
+
+    def dies(run: Run, at: float, wait_s: int) -> Asked:
+        if len(world.runs) > 20 and len(run.asked_at) == 1:
+            return at + wait_s + COMPLETION_GRACE_S, TryLater("", reason="read_timeout")
+        return honest(run, at, wait_s)
+
+    world, rng = World(server=dies), seeded(9)
+    for _ in range(20):
+        run_one(world, lognormal(rng, 3.0))
+
+    run = world.start("one", lognormal(rng, 3.0))
+    world.drain()
+
+    assert len(run.asked_at) == 2
+    assert run.lag_s <= 30
 
 
 def test_an_unknown_check_is_learned_within_a_few_runs() -> None:

@@ -24,9 +24,11 @@ from recorder.payloads import StillRunning
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.tracking import Fetched, Tracker
 from recorder.trigger_outcomes import Sent
+from tests.commands import command
 from tests.factories import NOW, open_session, rows
 from tests.processes import wait_until
 from tests.recording import Harness, harness, schedule
+from tests.sockets import ScriptedServer, http_answer, saying
 
 NO_KEY = Refused("GET ...: 401 (check CHECKLY_API_KEY)", reason="401", http_status=401)
 
@@ -80,6 +82,23 @@ def test_a_single_run_asks_once_and_writes_the_other_schedules_down_as_skipped(e
     assert rows(engine, "SELECT DISTINCT origin, attempt, intent_at IS NULL FROM fires WHERE state = 'skipped'") == [
         ("schedule", 0, True)
     ]
+
+
+def test_a_command_that_records_sessions_stops_asking_when_it_is_refused(tmp_path: Path) -> None:
+    """One line for the refusal, one for what was not asked for."""
+    known = saying(http_answer(404, {"statusCode": 404}))
+    refused = saying(*[http_answer(401, {"statusCode": 401, "message": "Bad Token"})] * 3)
+    ids = [str(uuid4()) for _ in range(3)]
+    with ScriptedServer(known, refused) as server:
+        environ = {"CHECKLY_API_KEY": "demo-key", "CHECKLY_ACCOUNT_ID": str(uuid4()), "CHECKLY_API_URL": server.url}
+        done = command("record", *ids, "--json", folder=tmp_path, environ=environ)
+
+    first, second = done.err.splitlines()
+    assert done.code == Refused.exit_code
+    assert first.startswith(f"{ids[0]}: GET /v2/check-sessions/{ids[0]}: 401, Bad Token")
+    assert second == "2 sessions not asked for: Checkly would refuse each"
+    assert done.json["failed"] == ids
+    assert len(server.requests) == 2
 
 
 def test_the_probe_of_a_session_that_is_to_be_cancelled_is_one_request(sqlite_engine: Engine, tmp_path: Path) -> None:

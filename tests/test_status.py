@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from recorder.db import transact
 from recorder.foreground import follow
 from recorder.open_sessions import abandon_overdue, claim_open_sessions, postpone
+from recorder.pacing import OVERDUE_AFTER
 from recorder.store import Postponement
 from recorder.surveying import status
 from recorder.targets import Target
@@ -54,10 +55,10 @@ def test_status_tells_sessions_that_are_given_up_apart_by_reason_and_counts_none
     """One is asked for hourly still, one was forgotten by Checkly; one ended after all, and is no concern any more."""
     for name in ("late", "ended after all"):
         open_session(engine, name)
-    transact(engine, lambda work: abandon_overdue(work, now=NOW + timedelta(hours=1)))
+    transact(engine, lambda work: abandon_overdue(work, now=NOW + timedelta(hours=1) + OVERDUE_AFTER))
     record(engine, session("ended after all"))
-    open_session(engine, "forgotten")
-    [held] = transact(engine, lambda work: claim_open_sessions(work, now=NOW, limit=10))
+    forgotten = open_session(engine, "forgotten")
+    [held] = transact(engine, lambda work: claim_open_sessions(work, now=NOW, limit=10, scope=[forgotten]))
     gone = Postponement(held.pk, None, abandoned_at=NOW, abandoned_reason="gone")
     transact(engine, lambda work: postpone(work, [gone]))
 

@@ -1,36 +1,28 @@
 """Open sessions are followed to their end, through every kind of bad weather, and taken up again after a restart."""
 
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
-from structlog.testing import capture_logs
 
 from recorder.db import transact
-from recorder.errors import NoSuchThing
+from recorder.errors import NoSuchThing, TryLater
 from recorder.following import Answer
 from recorder.foreground import follow
 from recorder.materialising import Follow
-from recorder.open_sessions import (
-    GivenUp,
-    abandon_overdue,
-    awaited_count,
-    claim_open_sessions,
-    postpone,
-    release,
-    resume,
-)
+from recorder.open_sessions import abandon_overdue, awaited_count, claim_open_sessions, postpone, release, resume
 from recorder.pacing import LATE_FOR, LEASE
-from recorder.payloads import StillRunning
 from recorder.simulator.faults import Fault, FaultKind
 from recorder.store import Postponement
 from recorder.targets import Target
 from recorder.tracking import Fetched, write_answers
-from tests.factories import CHECK_ID, NOW, open_session, record, rows, running, session, snapshot
+from tests.factories import NOW, open_session, record, rows, running, session, snapshot
 from tests.recording import Harness, harness
 
 CRITICAL = Target((("critical",),))
@@ -128,68 +120,55 @@ def test_a_session_that_never_ends_is_abandoned_and_the_others_are_not_kept_wait
     assert rows(recorder.engine, "SELECT COUNT(next_poll_at) FROM check_sessions") == [(len(started),)]
 
 
-def test_a_session_that_is_abandoned_gets_a_line_with_its_check_and_what_was_answered(recorder: Harness) -> None:
-    """Its deadline was all that the log knew of it: nothing."""
-    recorder.checkly.inject(Fault(kind=FaultKind.NEVER_END, route="trigger"))
-    started = trigger(recorder)
-    recorder.clock.advance(hours=1)
+def test_deadlines_are_kept_while_the_budget_is_paused(recorder: Harness) -> None:
+    """A 429 that asks for an hour: nothing is asked, and everything ends in its time."""
+    for number in range(3):
+        open_session(recorder.engine, f"one {number}", timeout=timedelta(minutes=10))
+    limited = TryLater("", reason="rate_limited", http_status=429, retry_after_s=3600)
+    recorder.parts.budget.heed(limited)
 
-    with capture_logs() as said:
-        follow(recorder.parts, scope=started)
+    with recorder.walking_clock(pace=200):
+        followed = follow(recorder.parts, scope=None, give_up=soon())
 
-    lines = [line for line in said if line["event"] == "a session is given up"]
-    assert {line["session"] for line in lines} == {str(one) for one in started}
-    assert {(line["log_level"], line["reason"], line["followed_s"]) for line in lines} == {("warning", "timeout", 3620)}
-    assert {line["check"] for line in lines} == {name for (name,) in rows(recorder.engine, "SELECT name FROM checks")}
-    assert {line["last_answers"] for line in lines} == {"still running"}
-
-
-def test_what_is_past_its_deadline_while_nothing_may_be_asked_is_named_once(engine: Engine) -> None:
-    """Two threads may find the same session overdue: the one that asked, and the one that looks after deadlines."""
-    open_session(engine)
-    late = NOW + timedelta(hours=1)
-    [held] = transact(engine, lambda db: claim_open_sessions(db, now=late, limit=10))
-
-    first = transact(engine, lambda db: abandon_overdue(db, now=late))
-    second = transact(engine, lambda db: abandon_overdue(db, now=late))
-    answered = transact(engine, lambda db: write_answers(db, [Fetched(held, StillRunning(), late, held_s=1.0)]))
-
-    assert first == [GivenUp(held.check_session_id, "Checkout", "timeout", 3600.0)]
-    assert (second, answered.given_up) == ([], [])
+    assert followed.still_open == 0
+    assert rows(recorder.engine, "SELECT DISTINCT abandoned_reason FROM check_sessions") == [("timeout",)]
+    assert recorder.checkly.witness().requests.get("completion", 0) == 0
 
 
-def test_what_is_given_up_unasked_while_checkly_refuses_is_named_too(recorder: Harness) -> None:
-    recorder.checkly.inject(Fault(kind=FaultKind.STATUS, route="completion", status=403, count=None))
-    names = {str(open_session(recorder.engine, f"one {number}", timeout=timedelta(minutes=10))) for number in range(3)}
-
-    with capture_logs() as said, recorder.walking_clock(pace=300):
-        follow(recorder.parts, scope=None)
-
-    lines = [line for line in said if line["event"] == "a session is given up"]
-    assert {line["session"] for line in lines} == names
-    assert {line["reason"] for line in lines} == {"timeout"}
-    assert {line["last_answers"] for line in lines} <= {"403", "none"}
+def soon() -> threading.Event:
+    """Is set in 20 seconds of life: what has not ended by then never would."""
+    over = threading.Event()
+    timer = threading.Timer(20, over.set)
+    timer.daemon = True
+    timer.start()
+    return over
 
 
-def test_a_check_without_a_name_is_given_up_under_its_id(engine: Engine) -> None:
-    open_session(engine, name=None)
+def test_what_is_past_its_deadline_is_given_up_unasked_and_its_question_stays_due(engine: Engine) -> None:
+    """Not in the moment in which the answer to its last question is on its way."""
+    open_session(engine, timeout=timedelta(minutes=1))
+    late = [NOW + timedelta(seconds=second) for second in (59, 61, 62)]
+    given_up = "SELECT abandoned_reason FROM check_sessions WHERE next_poll_at IS NOT NULL"
 
-    [given_up] = transact(engine, lambda db: abandon_overdue(db, now=NOW + timedelta(hours=1)))
+    found = []
+    for now in late:
+        transact(engine, partial(abandon_overdue, now=now))
+        found += rows(engine, given_up)
 
-    assert given_up.check == CHECK_ID
+    assert found == [(None,), (None,), ("timeout",)]
+    assert len(transact(engine, lambda db: claim_open_sessions(db, now=late[-1], limit=10))) == 1
 
 
-def test_a_server_that_fails_is_not_a_line_for_each_question(recorder: Harness) -> None:
-    """It was: 198 lines in half a minute for three sessions."""
-    started = trigger(recorder)
-    recorder.checkly.inject(Fault(kind=FaultKind.STATUS, route="completion", count=4 * len(started), status=503))
+def test_a_session_that_has_ended_is_left_its_time_to_settle_at_its_deadline(engine: Engine) -> None:
+    open_session(engine, timeout=timedelta(minutes=1))
+    answer_all(engine, snapshot(session(results=[])), NOW + timedelta(seconds=50))
+    found = []
+    for second in (116, 117):
+        now = NOW + timedelta(seconds=second)
+        transact(engine, partial(abandon_overdue, now=now))
+        found += rows(engine, "SELECT status, abandoned_reason FROM check_sessions")
 
-    with capture_logs() as said, recorder.walking_clock():
-        follow(recorder.parts, scope=started)
-
-    lines = [line for line in said if line["event"] == "no answer about sessions"]
-    assert [line["reason"] for line in lines] == ["http_5xx"] * 2  # at once, and what was kept back at the end
-    assert sum(line["requests"] for line in lines) == 4 * len(started)
+    assert found == [("PASSED", None), ("PASSED", "timeout")]
 
 
 def test_a_cancellation_that_is_refused_stops_nothing(recorder: Harness) -> None:
@@ -198,7 +177,7 @@ def test_a_cancellation_that_is_refused_stops_nothing(recorder: Harness) -> None
     started = trigger(recorder)
     with recorder.engine.begin() as connection:
         connection.execute(text("UPDATE check_sessions SET cancel_on_timeout = true"))
-    recorder.clock.advance(hours=1)
+    recorder.clock.advance(minutes=59, seconds=40)  # the deadline; a little later nobody needs to ask
     refusal = Fault(kind=FaultKind.STATUS, route="cancel", count=len(started), status=403)
     recorder.checkly.inject(refusal)
 
