@@ -101,12 +101,13 @@ def _say_imported(name: str, done: "Imported") -> None:
 
 def status(config: ConfigFile = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Say what is recorded, what is open and what needs a person."""
-    from recorder import inspecting
+    from recorder import surveying
+    from recorder.clock import utc_now
     from recorder.screen import print_json, print_table
     from recorder.spool import spool_for
 
     context = Context(config, database)
-    found = inspecting.status(context.existing_engine)
+    found = surveying.status(context.existing_engine, now=utc_now())
     found["spooled_answers"] = sum(
         1 for _ in spool_for(context.existing_engine, context.settings.database.spool).waiting()
     )
@@ -117,8 +118,12 @@ def status(config: ConfigFile = None, database: DatabaseUrl = None, as_json: AsJ
     rows: list[tuple[str, Any]] = [("health", health["state"])]
     if health["why"]:
         rows += [("refused since", health["since"]), ("refused with", health["why"])]
+    rows += [("note", note) for note in health["notes"]]
+    if (ahead_s := found["checkly_clock"]["ahead_s"]) is not None:
+        rows.append(("Checkly's clock", _beside_ours(ahead_s)))
     rows += [("database", found["database"]), ("schema", found["schema"])]
     rows += [(f"sessions {name.replace('_', ' ')}", value) for name, value in found["sessions"].items()]
+    rows += [(f"sessions abandoned: {one['reason']}", one["sessions"]) for one in found["abandoned"]]
     rows += [
         (" ".join(filter(None, ("fires", fire["state"], fire["reason"]))), fire["fires"]) for fire in found["fires"]
     ]
@@ -128,6 +133,13 @@ def status(config: ConfigFile = None, database: DatabaseUrl = None, as_json: AsJ
     if found["spooled_answers"]:
         rows.append(("answers waiting in the spool", found["spooled_answers"]))
     print_table(("what", "value"), rows)
+
+
+def _beside_ours(ahead_s: float) -> str:
+    """Where Checkly's clock is, in words; a second is what a request may take."""
+    if abs(ahead_s) < 1:
+        return "agrees with ours"
+    return f"{abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} ours"
 
 
 def query(

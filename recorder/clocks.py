@@ -1,10 +1,12 @@
-"""Clocks that several processes can agree on, and the watch over a wall clock that is set or sleeps."""
+"""Clocks that several processes can agree on, the watch over one that is set or sleeps, and over Checkly's."""
 
 import threading
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import Engine, text
 
 from recorder.clock import Clock, Monotonic
@@ -15,6 +17,10 @@ STEP_LIMIT_S: Final = 2.0
 READINGS: Final = 3
 QUICK_S: Final = 0.1
 """A reading of the database's clock that took longer is taken again: it may be wrong by half of that."""
+APART_S: Final = 60.0
+"""How far Checkly's clock may be from ours before it is said, and how much it must change to be said again."""
+
+log = structlog.get_logger(__name__)
 
 
 class DatabaseClock:
@@ -74,3 +80,40 @@ class ClockWatch:
             return 0.0
         step = (now - last[0]).total_seconds() - (at - last[1])
         return step if abs(step) > STEP_LIMIT_S else 0.0
+
+
+class ChecklyClock:
+    """Hears what Checkly's answers say the time is, and says when that is a minute apart from ours, and when no longer.
+
+    Safe to use from threads.
+    """
+
+    def __init__(self, ours: Clock) -> None:
+        """Nothing has been heard; nothing is to be said."""
+        self._ours = ours
+        self._lock = threading.Lock()
+        self._heard: deque[float] = deque(maxlen=READINGS)
+        self._said_s = 0.0
+
+    def heard(self, date: datetime) -> None:
+        """An answer that has just arrived says that it is `date`.
+
+        Believed is the least difference of three: an answer that was long under way, or came out of a proxy's store,
+        is as old as it looks.
+        """
+        ahead_s = (date - self._ours()).total_seconds()
+        with self._lock:
+            self._heard.append(ahead_s)
+            if len(self._heard) == READINGS:
+                self._judge(min(self._heard, key=abs))
+
+    def _judge(self, ahead_s: float) -> None:
+        if abs(ahead_s) < APART_S / 2 and self._said_s:
+            self._said_s = 0.0
+            log.info("Checkly's clock agrees with ours again")
+        elif abs(ahead_s) >= APART_S and abs(ahead_s - self._said_s) >= APART_S:
+            self._said_s = ahead_s
+            log.warning(
+                "Checkly's clock is ahead of ours" if ahead_s > 0 else "Checkly's clock is behind ours",
+                seconds=round(abs(ahead_s)),
+            )

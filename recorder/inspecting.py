@@ -1,4 +1,4 @@
-"""Use cases that only read: status, the list of sessions, one session, a query of one's own. Nothing here can write."""
+"""Use cases that only read: the list of sessions, one session, a query of one's own. Nothing here can write."""
 
 import json
 import re
@@ -19,7 +19,6 @@ from recorder.db import connect_to_sqlite, database_errors, describe
 from recorder.dimensions import table_of
 from recorder.errors import DatabaseError
 from recorder.models import CheckSession
-from recorder.roster import SILENT_FOR
 
 LISTED: Final = (
     *("started_at", "check_name", "status", "time_elapsed_ms"),
@@ -41,7 +40,8 @@ _READING_PRAGMAS: Final = frozenset(
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
 _TIMES: Final = (
     "started_at stopped_at result_started_at result_stopped_at recorded_at final_at next_poll_at abandoned_at "
-    "last_started_at last_due_at last_seen_at seen_at refused_since starts_at ends_at created_at removed_at"
+    "first_started_at last_started_at last_due_at last_seen_at seen_at refused_since starts_at ends_at "
+    "created_at removed_at intent_at outcome_at"
 ).split()
 _FLAGS: Final = ("has_attempts", "excluded", "paused")
 _TYPES: Final[Mapping[str, TypeEngine[Any]]] = MappingProxyType(
@@ -77,57 +77,6 @@ def reading(engine: Engine) -> Iterator[Connection]:
             connection.exec_driver_sql("PRAGMA query_only = OFF")
 
 
-def status(engine: Engine) -> dict[str, Any]:
-    """Counts and last times of what is recorded, what is open, and what needs a person."""
-    with reading(engine) as connection:
-        revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        sessions = _one(
-            connection,
-            "SELECT COUNT(*) AS recorded, COUNT(final_at) AS final, COUNT(next_poll_at) AS followed, "
-            "COUNT(abandoned_at) AS abandoned, MAX(started_at) AS last_started_at FROM session_history",
-        )
-        results = connection.execute(text("SELECT COUNT(*) FROM check_results")).scalar_one()
-        fires = _all(
-            connection, "SELECT state, reason, COUNT(*) AS fires FROM fires GROUP BY state, reason ORDER BY 1, 2"
-        )
-        schedules = _all(
-            connection,
-            "SELECT sc.name AS schedule_name, sc.paused, MAX(f.scheduled_for) AS last_due_at FROM schedules sc "
-            "LEFT JOIN fires f ON f.schedule_pk = sc.pk WHERE sc.removed_at IS NULL GROUP BY sc.pk, sc.name, sc.paused "
-            "ORDER BY sc.name",
-        )
-        surprises = _all(
-            connection, "SELECT what, times, last_seen_at FROM contract_surprises ORDER BY times DESC, what LIMIT 20"
-        )
-        malformed = _all(
-            connection, "SELECT kind, COUNT(*) AS pieces FROM payloads WHERE kind <> 'session' GROUP BY kind"
-        )
-        daemons = _all(
-            connection,
-            "SELECT host, pid, seen_at, refused_since, refused_why FROM daemons WHERE stopped_at IS NULL "
-            "ORDER BY seen_at DESC",
-        )
-    return {
-        "health": _health(daemons),
-        "database": describe(engine),
-        "schema": revision,
-        "sessions": sessions | {"results": results},
-        "fires": fires,
-        "schedules": schedules,
-        "contract_surprises": surprises,
-        "unreadable": malformed,
-    }
-
-
-def _health(daemons: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Whether Checkly refuses a daemon; of those that died nobody knows better, so the last seen together speak."""
-    together = [one for one in daemons if daemons[0]["seen_at"] - one["seen_at"] < SILENT_FOR]
-    refused = [one for one in together if one["refused_since"] is not None]
-    if not refused:
-        return {"state": "ok", "since": None, "why": None}
-    return {"state": "failing", "since": refused[0]["refused_since"], "why": refused[0]["refused_why"]}
-
-
 def list_sessions(engine: Engine, wanted: SessionFilter) -> list[dict[str, Any]]:
     """The newest sessions that fit, as `session_history` shows them."""
     where = ["1 = 1"]
@@ -143,7 +92,7 @@ def list_sessions(engine: Engine, wanted: SessionFilter) -> list[dict[str, Any]]
         where.append("started_at >= :since")
         values["since"] = UtcDateTime().process_bind_param(wanted.since, engine.dialect)
     with reading(engine) as connection:
-        return _all(
+        return all_rows(
             connection,
             f"SELECT {', '.join(LISTED)} FROM session_history WHERE {' AND '.join(where)} "
             "ORDER BY started_at DESC, check_session_id DESC LIMIT :limit",
@@ -155,7 +104,7 @@ def list_exclusions(engine: Engine, *, removed_too: bool) -> list[dict[str, Any]
     """The exclusions that hold, or all there ever were, the oldest span first, as `exclusion_history` shows them."""
     where = "" if removed_too else "WHERE removed_at IS NULL "
     with reading(engine) as connection:
-        return _all(
+        return all_rows(
             connection,
             f"SELECT {', '.join(EXCLUSION_COLUMNS)} FROM exclusion_history {where}ORDER BY starts_at, exclusion_id",
         )
@@ -171,8 +120,8 @@ def find_session(engine: Engine, session_id: UUID) -> dict[str, Any] | None:
         wanted = bindparam("started_at", started_at, sessions.c.started_at.type)  # indexed, unlike an id as text
         one = "WHERE started_at = :started_at AND check_session_id = :id"
         values = {"id": str(session_id)}
-        found = _one(connection, text(f"SELECT * FROM session_history {one}").bindparams(wanted), values)
-        results = _all(
+        found = one_row(connection, text(f"SELECT * FROM session_history {one}").bindparams(wanted), values)
+        results = all_rows(
             connection,
             text(
                 "SELECT check_result_id, run_location, result_type, outcome, attempts, response_time_ms, "
@@ -246,13 +195,17 @@ def _column_names(description: Sequence[Sequence[Any]] | None) -> list[str]:
     return names
 
 
-def _one(connection: Connection, sql: str | TextClause, values: Mapping[str, object] | None = None) -> dict[str, Any]:
-    return _all(connection, sql, values)[0]
+def one_row(
+    connection: Connection, sql: str | TextClause, values: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    """The one row that a statement of our own gives."""
+    return all_rows(connection, sql, values)[0]
 
 
-def _all(
+def all_rows(
     connection: Connection, sql: str | TextClause, values: Mapping[str, object] | None = None
 ) -> list[dict[str, Any]]:
+    """The rows that a statement of our own gives, their columns with the types that they have on every database."""
     statement = text(sql) if isinstance(sql, str) else sql
     result = connection.execute(statement.columns(**_TYPES), values or {})
     return [_with_locations(dict(row)) for row in result.mappings()]

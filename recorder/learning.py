@@ -5,6 +5,7 @@ what is recorded, and survives a restart as the history does.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from sqlalchemy.orm import Session
 from recorder.dimensions import LocationNames, set_digest, table_of
 from recorder.models import Check, CheckSession, LocationSet
 from recorder.outcomes import Outcome
-from recorder.pacing import REMEMBERED_RUNS, Expectation, expect
+from recorder.pacing import REMEMBERED_RUNS, Expectation, NewRegime, expect, new_regime
 
 SEARCHED_RUNS: Final = 2 * REMEMBERED_RUNS
 """How far back is looked for runs in the same locations at first, which is enough for nearly every check."""
@@ -39,6 +40,15 @@ _KEYS_AT_ONCE: Final = 500
 
 Place = tuple[int, int]
 """The keys of a check and of a set of locations."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedCheck:
+    """A check whose sessions take another time than they used to, in some set of locations."""
+
+    check: str
+    """The check's name, or its id when it has none, and its type: "Checkout (API)"."""
+    regime: NewRegime
 
 
 def load_expectations(db: Session, places: Collection[Place]) -> dict[Place, Expectation]:
@@ -70,12 +80,36 @@ def load_expectations_of(
     return {key: found[place] for key, place in places.items()}
 
 
+def load_changes(db: Session, ended: Mapping[Place, int]) -> list[ChangedCheck]:
+    """Of the places where so many sessions have just ended, those where that made a change of durations certain."""
+    if not ended:
+        return []
+    changed = (
+        (check_pk, regime)
+        for (check_pk, set_pk), (_, recent_ms) in _runs_there(db, sorted(ended)).items()
+        if (regime := new_regime(recent_ms, newest=ended[check_pk, set_pk])) is not None
+    )
+    return [ChangedCheck(_title(db, check_pk), regime) for check_pk, regime in changed]
+
+
+def _title(db: Session, check_pk: int) -> str:
+    checks = table_of(Check)
+    name, check_id, check_type = db.execute(
+        select(checks.c.name, checks.c.check_id, checks.c.check_type).where(checks.c.pk == check_pk)
+    ).one()
+    return f"{name or check_id} ({check_type})"
+
+
 def _load_some(db: Session, places: Sequence[Place]) -> dict[Place, Expectation]:
-    """In up to three steps: near, deeper for places with few runs, anywhere for places with hardly any."""
-    runs = _run(db, _NEAR, places)
-    runs |= _run(db, _DEEP, [place for place, (_, recent_ms) in runs.items() if len(recent_ms) < FEW_RUNS])
+    runs = _runs_there(db, places)
     runs |= _run(db, _ANYWHERE, [place for place, (_, recent_ms) in runs.items() if len(recent_ms) < _NOT_YET_KNOWN])
     return {place: expect(check_type, recent_ms) for place, (check_type, recent_ms) in runs.items()}
+
+
+def _runs_there(db: Session, places: Sequence[Place]) -> dict[Place, tuple[str, list[float]]]:
+    """The check's type and durations in ms, newest first, of each place: deeper for places with few runs near by."""
+    runs = _run(db, _NEAR, places)
+    return runs | _run(db, _DEEP, [place for place, (_, recent_ms) in runs.items() if len(recent_ms) < FEW_RUNS])
 
 
 def _run(

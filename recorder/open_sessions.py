@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from recorder.dimensions import table_of
-from recorder.learning import load_expectations
-from recorder.models import CheckSession
+from recorder.learning import Place, load_expectations
+from recorder.models import Check, CheckSession
 from recorder.pacing import (
     LATE_POLL,
     LEASE,
@@ -27,6 +27,7 @@ from recorder.result_store import mark_partial
 from recorder.store import Postponement
 
 _SESSIONS: Final = table_of(CheckSession)
+_CHECKS: Final = table_of(Check)
 Scope = Sequence[UUID] | None
 """The sessions a process may follow; None means all."""
 
@@ -46,6 +47,8 @@ class OpenSession:
     recorded_at: datetime | None = None
     """When it was first heard of, by our clock."""
     expectation: Expectation = UNKNOWN
+    place: Place | None = None
+    """Whose durations are expected of it."""
 
     def age_s(self, now: datetime) -> float:
         """How long it has been known, in seconds; a clock of ours that was set back makes it new, never younger."""
@@ -69,6 +72,17 @@ class OpenSession:
             return 1
         left = LONGEST_WAIT_S if self.deadline_at is None else int((self.deadline_at - now).total_seconds())
         return min(max(left, 1), self.expectation.wait_s(self.age_s(now)))
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A session that is no longer waited for: why (timeout or gone), and for how many seconds it was known."""
+
+    check_session_id: UUID
+    check: str
+    """The check's name; its id when it has none."""
+    reason: str
+    followed_s: float
 
 
 def claim_open_sessions(db: Session, *, now: datetime, limit: int, scope: Scope = None) -> list[OpenSession]:
@@ -114,13 +128,18 @@ def claim_open_sessions(db: Session, *, now: datetime, limit: int, scope: Scope 
             row.cancel_on_timeout,
             row.recorded_at,
             learned[row.check_pk, row.location_set_pk],
+            (row.check_pk, row.location_set_pk),
         )
         for row in rows
     ]
 
 
-def postpone(db: Session, postponements: Collection[Postponement]) -> None:
-    """Write when to ask again; a session that has become final meanwhile is left alone."""
+def postpone(db: Session, postponements: Collection[Postponement]) -> list[GivenUp]:
+    """Write when to ask again; a session that has become final meanwhile is left alone.
+
+    Returns those that are given up by it and were not before.
+    """
+    given_up: list[GivenUp] = []
     for postponement in postponements:
         values: dict[str, object] = {
             "next_poll_at": postponement.next_poll_at,
@@ -129,16 +148,15 @@ def postpone(db: Session, postponements: Collection[Postponement]) -> None:
         }
         if postponement.final_at is not None:
             values |= {"final_at": postponement.final_at, "next_poll_at": None, "expected_at": None}
-        if postponement.abandoned_at is not None:
-            given_up_at = literal(postponement.abandoned_at, _SESSIONS.c.abandoned_at.type)  # else six digits on SQLite
-            values["abandoned_at"] = func.coalesce(_SESSIONS.c.abandoned_at, given_up_at)
-            values["abandoned_reason"] = func.coalesce(_SESSIONS.c.abandoned_reason, postponement.abandoned_reason)
         still_open = (_SESSIONS.c.pk == postponement.session_pk) & _SESSIONS.c.final_at.is_(None)
+        if postponement.abandoned_at is not None and postponement.abandoned_reason is not None:
+            given_up += _give_up(db, still_open, at=postponement.abandoned_at, reason=postponement.abandoned_reason)
         db.execute(update(_SESSIONS).where(still_open).values(**values))
     mark_partial(db, [one.session_pk for one in postponements if one.final_at is not None])
+    return given_up
 
 
-def abandon_overdue(db: Session, *, now: datetime, scope: Scope = None) -> None:
+def abandon_overdue(db: Session, *, now: datetime, scope: Scope = None) -> list[GivenUp]:
     """Give up what is past its deadline and was not asked for then, because Checkly cannot be asked, or not yet.
 
     Its next question stays due, for whenever it can be asked. What has ended is left the time in which it settles.
@@ -147,8 +165,23 @@ def abandon_overdue(db: Session, *, now: datetime, scope: Scope = None) -> None:
     settles = _SESSIONS.c.settling_since > now - SETTLING - SETTLING_POLL - OVERDUE_AFTER
     overdue = (_SESSIONS.c.deadline_at <= now - OVERDUE_AFTER) & (_SESSIONS.c.settling_since.is_(None) | ~settles)
     found = select(_SESSIONS.c.pk).where(is_open & overdue & _in_scope(scope)).with_for_update(skip_locked=True)
-    given_up = {"abandoned_at": now, "abandoned_reason": "timeout"}
-    db.execute(update(_SESSIONS).where(_SESSIONS.c.pk.in_(found)).values(**given_up))
+    return _give_up(db, _SESSIONS.c.pk.in_(found), at=now, reason="timeout")
+
+
+def _give_up(db: Session, which: ColumnElement[bool], *, at: datetime, reason: str) -> list[GivenUp]:
+    """Mark sessions as abandoned, but for those that are already; the first reason stays. Returns them."""
+    check = select(_CHECKS.c.name).where(_CHECKS.c.pk == _SESSIONS.c.check_pk).scalar_subquery()
+    check_id = select(_CHECKS.c.check_id).where(_CHECKS.c.pk == _SESSIONS.c.check_pk).scalar_subquery()
+    rows = db.execute(
+        update(_SESSIONS)
+        .where(which & _SESSIONS.c.abandoned_at.is_(None))
+        .values(abandoned_at=at, abandoned_reason=reason)
+        .returning(_SESSIONS.c.check_session_id, check, check_id, _SESSIONS.c.recorded_at)
+    )
+    return [
+        GivenUp(session_id, name or str(check_id), reason, max((at - recorded_at).total_seconds(), 0.0))
+        for session_id, name, check_id, recorded_at in rows
+    ]
 
 
 def release(db: Session, session_pks: Iterable[int], *, now: datetime) -> None:

@@ -39,6 +39,8 @@ _CAUTION: Final = 0.75
 _NEW_REGIME_RUNS: Final = 3
 _NEW_REGIME_FACTOR: Final = 2.0
 """Three runs in a row at twice the longest before, or at half the shortest: what was before says nothing any more."""
+_TOLD_FACTOR: Final = 3.0
+"""How far durations must have changed for a person to be told; below it, what is learned just follows."""
 _OVERTIME: Final = 2.0
 """A session that has run this many times as long as any before is no longer expected at any time."""
 _UNHELD_SHARE: Final = 0.1
@@ -79,6 +81,15 @@ class Expectation:
         return min(max(round(left_s) + 1, SHORTEST_FITTED_WAIT_S), LONGEST_WAIT_S)
 
 
+@dataclass(frozen=True, slots=True)
+class NewRegime:
+    """That a check takes another time than it used to: medians in seconds, and of how many runs the older one is."""
+
+    took_s: float
+    used_to_take_s: float
+    median_of: int
+
+
 UNKNOWN: Final = Expectation(1.0, 5.0, 30.0)
 """Protocol checks answer within seconds."""
 PRIORS: Final = MappingProxyType(
@@ -97,11 +108,39 @@ def expect(check_type: str, recent_ms: Sequence[float] = ()) -> Expectation:
 
     Quantiles are those of Hyndman and Fan's type 6. A duration counts as at most half an hour, as at least nothing.
     """
-    runs = sorted(_present_regime([min(max(ms / 1000, 0.0), LONGEST_RUN_S) for ms in recent_ms[:REMEMBERED_RUNS]]))
+    runs = sorted(_present_regime(_in_seconds(recent_ms)))
     if not runs:
         return PRIORS.get(check_type, UNKNOWN)
     early_s = statistics.quantiles(runs, n=10)[0] if len(runs) >= _ENOUGH_RUNS else runs[0] * _CAUTION
     return Expectation(early_s, statistics.median(runs), runs[-1])
+
+
+def is_out_of_line(elapsed_ms: float, expectation: Expectation) -> bool:
+    """Whether a run took twice as long as the middle of those before it or half of that, as in any new regime."""
+    return _differs(elapsed_ms / 1000, expectation.middle_s, _NEW_REGIME_FACTOR)
+
+
+def new_regime(recent_ms: Sequence[float], *, newest: int = 1) -> NewRegime | None:
+    """What the `newest` of these durations, newest first, have made certain: a change that a person should know of.
+
+    It is certain with the third run in a row; None before, and None after, so that it is told once.
+    """
+    runs = _in_seconds(recent_ms)
+    present = _present_regime(runs)
+    before = _present_regime(runs[len(present) :])
+    if not before or not _NEW_REGIME_RUNS <= len(present) < _NEW_REGIME_RUNS + newest:
+        return None
+    took_s, used_to_take_s = statistics.median(present), statistics.median(before)
+    return NewRegime(took_s, used_to_take_s, len(before)) if _differs(took_s, used_to_take_s, _TOLD_FACTOR) else None
+
+
+def _differs(one_s: float, other_s: float, factor: float) -> bool:
+    shorter, longer = sorted((one_s, other_s))
+    return longer > 0 and longer >= factor * shorter
+
+
+def _in_seconds(recent_ms: Sequence[float]) -> list[float]:
+    return [min(max(ms / 1000, 0.0), LONGEST_RUN_S) for ms in recent_ms[:REMEMBERED_RUNS]]
 
 
 def _present_regime(newest_first: list[float]) -> list[float]:

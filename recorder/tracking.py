@@ -7,6 +7,7 @@ dies, the row is due again when its lease is over.
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,11 +24,13 @@ from recorder.clock import Clock, Monotonic
 from recorder.db import transact
 from recorder.errors import BadAnswer, ChecklyError, DatabaseError, NoSuchThing, RecorderError, Refused
 from recorder.following import Answer, judge
-from recorder.open_sessions import OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
+from recorder.learning import load_changes
+from recorder.open_sessions import GivenUp, OpenSession, Scope, abandon_overdue, claim_open_sessions, postpone, release
 from recorder.outage import Sayings
 from recorder.pacing import LATE_POLL
 from recorder.payloads import Malformed, SessionSnapshot
 from recorder.quarantine import keep_once
+from recorder.remarks import News, Remarks, unusual_place
 from recorder.store import Postponement, Recording, record_sessions
 from recorder.writing import BATCH, write_together
 
@@ -81,6 +84,7 @@ class Tracker:
         self._now = now
         self._monotonic = monotonic
         self._sayings = Sayings(monotonic)
+        self._remarks = Remarks(monotonic)
         self._width = fetchers
         self._scope = scope
         self._on_seen = on_seen
@@ -117,6 +121,7 @@ class Tracker:
             fetcher.join(timeout=max(0.0, give_up_at - self._monotonic()))
         self._closed.set()
         self._writer.join()
+        self._remarks.tell_rest()
         with self._held_lock:
             held = list(self._held)
         if held:
@@ -140,7 +145,8 @@ class Tracker:
         if self._monotonic() < self._abandon_at:
             return
         self._abandon_at = self._monotonic() + ABANDON_EVERY_S
-        transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+        given_up = transact(self._engine, lambda db: abandon_overdue(db, now=self._now(), scope=self._scope))
+        self._remarks.given_up(given_up)
 
     def _feed_once(self) -> None:
         """Claim as many sessions as may be asked for right now, so that who comes first is decided when it counts."""
@@ -209,7 +215,6 @@ class Tracker:
         except ChecklyError as error:
             self._budget.heed(error)
             self._circuit.heed(number, error)
-            log.warning("no answer about a session", session=str(session.check_session_id), error=str(error))
             return error
         self._circuit.heed(number, None)
         return answer
@@ -227,10 +232,10 @@ class Tracker:
     def _write(self) -> None:
         while not (self._closed.is_set() and self._outbox.empty()):
             batch = self._next_batch()
-            if not batch:
-                continue
             try:
-                self._write_batch(batch)
+                if batch:
+                    self._write_batch(batch)
+                self._remarks.tell()
             except Exception as error:  # the writer outlives what it cannot explain; its sessions are due again
                 self._failure = RecorderError(f"answers cannot be written: {type(error).__name__}: {error}")
                 log.exception("answers cannot be written")
@@ -256,7 +261,7 @@ class Tracker:
         """Write a batch, however long the database is away; a stop leaves it: its sessions are due again."""
         while True:
             try:
-                write_together(self._engine, batch, write_answers, on_poison=self._quarantine)
+                written = write_together(self._engine, batch, write_answers, on_poison=self._quarantine)
             except DatabaseError as error:
                 self._failure = error
                 if self._sayings.is_news(f"not written: {error}"):
@@ -267,7 +272,11 @@ class Tracker:
                 break
         for fetched in batch:
             self._let_go(fetched.session)
+            self._remarks.heard(fetched.session, fetched.answer, at=fetched.at, held_s=fetched.held_s)
             self._on_seen(fetched)
+        for news in written:
+            self._remarks.given_up(news.given_up)
+            self._remarks.changed(news.changed)
 
     def _let_go(self, session: OpenSession) -> None:
         with self._held_lock:
@@ -280,16 +289,19 @@ class Tracker:
         piece = Malformed(f"session {session.check_session_id}: {error}", getattr(fetched.answer, "raw", b""))
         verdict = judge(session, BadAnswer(str(error), reason="bad_body"), now=fetched.at)
 
-        def write(db: Session) -> None:
+        def write(db: Session) -> list[GivenUp]:
             keep_once(db, [piece], now=fetched.at)
-            if isinstance(verdict, Postponement) and verdict.next_poll_at is not None:
-                postpone(db, [replace(verdict, next_poll_at=fetched.at + LATE_POLL)])
+            if isinstance(verdict, Recording) or verdict.next_poll_at is None:
+                return []
+            return postpone(db, [replace(verdict, next_poll_at=fetched.at + LATE_POLL)])
 
-        transact(self._engine, write)
+        self._remarks.given_up(transact(self._engine, write))
 
 
-def write_answers(db: Session, batch: Sequence[Fetched]) -> None:
+def write_answers(db: Session, batch: Sequence[Fetched]) -> News:
     """Write what a batch of answers means for its sessions; the caller's transaction holds it."""
     verdicts = [judge(fetched.session, fetched.answer, now=fetched.at, held_s=fetched.held_s) for fetched in batch]
     record_sessions(db, [v for v in verdicts if isinstance(v, Recording)], now=batch[-1].at)
-    postpone(db, [v for v in verdicts if isinstance(v, Postponement)])
+    given_up = postpone(db, [v for v in verdicts if isinstance(v, Postponement)])
+    places = (unusual_place(fetched.session, fetched.answer) for fetched in batch)
+    return News(given_up, load_changes(db, Counter(place for place in places if place is not None)))

@@ -14,7 +14,7 @@ from recorder.budget import RequestBudget
 from recorder.checkly import ChecklyClient
 from recorder.circuit import Circuit, Refusal
 from recorder.clock import Clock, Monotonic, monotonic, utc_now
-from recorder.clocks import DatabaseClock
+from recorder.clocks import ChecklyClock, DatabaseClock
 from recorder.config import ScheduleSettings, Settings, access_problems, definition
 from recorder.errors import BadAnswer, ChecklyError, ConfigError, NotSent, TryLater
 from recorder.materialising import Follow, PlannedSchedule
@@ -47,10 +47,11 @@ class Parts:
     """The clock that leases and lateness are judged by: the database's, where several daemons may share one."""
     wall: Clock
     monotonic: Monotonic
+    checkly_clock: ChecklyClock
 
     def new_client(self) -> ChecklyClient:
         """A client for one thread."""
-        return ChecklyClient(self.access)
+        return ChecklyClient(self.access, on_date=self.checkly_clock.heard)
 
     @property
     def refusal(self) -> Refusal | None:
@@ -128,6 +129,7 @@ def build(
         now=now,
         wall=utc_now,
         monotonic=monotonic,
+        checkly_clock=ChecklyClock(now),
     )
 
 

@@ -11,7 +11,7 @@ from recorder import roster
 from recorder.circuit import OPENED_BY, PROBE_EVERY_S, Circuit, Refusal
 from recorder.db import transact
 from recorder.errors import BadAnswer, ChecklyError, NoSuchThing, NotSent, PerhapsSent, Refused, TryLater
-from recorder.inspecting import status
+from recorder.surveying import status
 from tests.factories import NOW
 
 NO_KEY = Refused("GET ...: 401 (check CHECKLY_API_KEY)", reason="401", http_status=401)
@@ -153,9 +153,9 @@ def test_since_when_it_is_refused_stands_while_it_lasts() -> None:
 def test_status_says_since_when_and_why_a_daemon_is_refused(engine: Engine) -> None:
     beat(engine, refusal=Refusal(NOW - timedelta(minutes=3), str(NO_KEY)))
 
-    health = status(engine)["health"]
+    health = status(engine, now=NOW)["health"]
 
-    assert health == {"state": "failing", "since": NOW - timedelta(minutes=3), "why": str(NO_KEY)}
+    assert health == {"state": "failing", "since": NOW - timedelta(minutes=3), "why": str(NO_KEY), "notes": []}
 
 
 def test_status_is_well_again_when_the_daemon_is_answered_again(engine: Engine) -> None:
@@ -163,7 +163,7 @@ def test_status_is_well_again_when_the_daemon_is_answered_again(engine: Engine) 
 
     transact(engine, lambda db: roster.beat(db, owner=me, now=NOW + timedelta(minutes=5)))
 
-    assert status(engine)["health"]["state"] == "ok"
+    assert status(engine, now=NOW)["health"]["state"] == "ok"
 
 
 def test_a_daemon_that_was_killed_while_it_was_refused_says_nothing_any_more(engine: Engine) -> None:
@@ -171,7 +171,7 @@ def test_a_daemon_that_was_killed_while_it_was_refused_says_nothing_any_more(eng
 
     beat(engine, now=NOW + timedelta(minutes=5))
 
-    assert status(engine)["health"]["state"] == "ok"
+    assert status(engine, now=NOW)["health"]["state"] == "ok"
 
 
 def beat(engine: Engine, *, refusal: Refusal | None = None, now: datetime = NOW) -> UUID:

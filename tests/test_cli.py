@@ -12,6 +12,8 @@ import typer
 from sqlalchemy import Engine
 
 from recorder import __version__, cli, db
+from recorder.clock import utc_now
+from recorder.open_sessions import abandon_overdue
 from recorder.simulator.server import SimulatorServer
 from tests.commands import SCHEDULES, Done, command, quick_checkly
 from tests.documented import CHECK_SESSION_ID, RETRIEVE_ANSWER
@@ -202,6 +204,7 @@ def test_a_bad_line_is_named_and_the_exit_code_tells(folder: Path) -> None:
 def test_status_prints_the_same_as_table_and_as_json(history: Engine, folder: Path) -> None:
     """Of each database; the password of its address is not shown."""
     open_session(history, "two")
+    db.transact(history, lambda work: abandon_overdue(work, now=utc_now()))
 
     table = dict(command("status", "-d", url(history), folder=folder).table)
     found = command("status", "-d", url(history), "--json", folder=folder).json
@@ -211,6 +214,8 @@ def test_status_prints_the_same_as_table_and_as_json(history: Engine, folder: Pa
     assert table["sessions last started at"] == "2026-11-18 11:00:00.000"
     assert table["database"] == found["database"] == db.describe(history)
     assert found["spooled_answers"] == 0
+    assert table["sessions abandoned: timeout"] == str(found["abandoned"][0]["sessions"]) == "1"
+    assert [table["note"]] == found["health"]["notes"] == ["sessions given up in the last 24 hours: 1 timeout"]
     assert "answers waiting in the spool" not in table
 
 

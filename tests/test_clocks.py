@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from recorder import db
 from recorder.clock import monotonic, utc_now
-from recorder.clocks import ClockWatch, DatabaseClock
+from recorder.clocks import ChecklyClock, ClockWatch, DatabaseClock
 from tests.recording import HandClock
 
 
@@ -56,3 +57,47 @@ def test_a_reading_in_which_the_process_was_stopped_is_taken_again(new_postgresq
 
     assert abs(clock() - utc_now()) < timedelta(seconds=5)
     engine.dispose()
+
+
+def lines_after(*ahead_s: float) -> list[tuple[str, str, int | None]]:
+    """What is said when each answer in turn says so many seconds more than our clock: level, sentence, seconds."""
+    clock = HandClock()
+    checkly = ChecklyClock(clock.now)
+    with capture_logs() as said:
+        for seconds in ahead_s:
+            checkly.heard(clock.now() + timedelta(seconds=seconds))
+    return [(line["log_level"], line["event"], line.get("seconds")) for line in said]
+
+
+@pytest.mark.parametrize(("ahead_s", "where"), [(600.4, "ahead of"), (-599.6, "behind")])
+def test_a_checkly_minutes_away_is_said_once_with_the_direction(ahead_s: float, where: str) -> None:
+    assert lines_after(*[ahead_s] * 50) == [("warning", f"Checkly's clock is {where} ours", 600)]
+
+
+def test_clocks_that_are_less_than_a_minute_apart_are_no_news() -> None:
+    """`Date` has whole seconds, and some servers write it when the question comes, up to thirty seconds before."""
+    assert lines_after(*[59.0] * 10, *[-31.0] * 10) == []
+
+
+def test_another_minute_and_the_end_are_said_and_what_wavers_in_between_is_not() -> None:
+    said = lines_after(*[100.0] * 5, *[150.0] * 5, *[161.0] * 5, *[59.0, 61.0] * 5, *[1.0] * 5)
+
+    assert [(level, seconds) for level, _, seconds in said] == [("warning", 100), ("warning", 161), ("info", None)]
+
+
+def test_a_difference_that_wavers_around_the_limit_is_said_once() -> None:
+    assert len(lines_after(*[61.0] * 3, *[59.0] * 3, *[61.0] * 3, *[31.0] * 3, *[61.0] * 3)) == 1
+
+
+def test_an_old_answer_is_no_wrong_clock() -> None:
+    """Out of a proxy's store, or from a machine that slept before it read it."""
+    assert lines_after(*[0.0, -5000.0, -5000.0] * 5) == []
+
+
+def test_a_clock_that_jumps_to_the_other_side_is_said_anew() -> None:
+    said = lines_after(*[300.0] * 3, *[-300.0] * 3)
+
+    assert [(event, seconds) for _, event, seconds in said] == [
+        ("Checkly's clock is ahead of ours", 300),
+        ("Checkly's clock is behind ours", 300),
+    ]

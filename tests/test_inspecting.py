@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from recorder import db
 from recorder.db import transact
 from recorder.errors import DatabaseError
-from recorder.inspecting import SessionFilter, find_session, list_sessions, query, status
+from recorder.inspecting import SessionFilter, find_session, list_sessions, query
 from recorder.models import is_sqlite
-from tests.factories import NOW, dump, open_session, record, result, rows, session, some_id
+from tests.factories import NOW, dump, record, result, rows, session, some_id
 
 STARTED = datetime(2026, 11, 18, 11, 0, tzinfo=UTC)
 
@@ -161,34 +161,7 @@ def test_reading_waits_for_no_writer(sqlite_engine: Engine) -> None:
         writer.exec_driver_sql("DELETE FROM payloads")
 
         assert query(sqlite_engine, "SELECT COUNT(*) FROM payloads")[1] == [(1,)]
-        assert status(sqlite_engine)["sessions"]["recorded"] == 1
-
-
-def test_status_counts_what_is_there_and_what_is_open(engine: Engine) -> None:
-    """One final session, one that is followed, one imported without an end."""
-    record(engine, session("one"))
-    open_session(engine, "two", startedAt="2026-11-18T11:30:00.000Z")
-    record(engine, session("three", [], status="NEW_STATUS"))
-
-    found = status(engine)
-
-    assert found["sessions"] == {
-        "recorded": 3,
-        "final": 1,
-        "followed": 1,
-        "abandoned": 0,
-        "last_started_at": STARTED + timedelta(minutes=30),
-        "results": 2,
-    }
-    assert [(one["what"], one["times"]) for one in found["contract_surprises"]] == [("status=NEW_STATUS", 1)]
-    assert (found["fires"], found["schedules"], found["unreadable"]) == ([], [], [])
-
-
-def test_status_of_an_empty_history_is_all_zero(engine: Engine) -> None:
-    sessions = status(engine)["sessions"]
-
-    assert sessions.pop("last_started_at") is None
-    assert set(sessions.values()) == {0}
+        assert len(list_sessions(sqlite_engine, SessionFilter())) == 1
 
 
 def listed(engine: Engine, **wanted: Any) -> list[str]:

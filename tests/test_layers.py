@@ -16,8 +16,8 @@ LAYERS = {
     ),
     "processes": "demo daemon foreground reconciling backfilling result_pages planning",
     "wiring": "wiring",
-    "use cases": "triggering sending safekeeping tracking importing writing excluding delivering inspecting",
-    "decisions": "trigger_outcomes enrolling claiming materialising gaps following evidence stand_ins",
+    "use cases": "triggering sending safekeeping tracking importing writing excluding delivering surveying inspecting",
+    "decisions": "trigger_outcomes enrolling claiming materialising gaps remarks following evidence stand_ins",
     "network": "checkly deadlines answers retry_after access targets check_results notifying",
     "database": (
         "setback open_sessions learning ambiguous quarantine store result_store payload_store stand_in_store "

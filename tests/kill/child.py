@@ -151,7 +151,7 @@ def watch(engine: Engine, reached: Callable[[str], None], label: FireLabel) -> N
     watch_commits(engine, reached)
     event.listen(engine, "handle_error", say_when_busy)
 
-    def new_client(access: ChecklyAccess) -> WatchedClient:
+    def new_client(access: ChecklyAccess, **_: object) -> WatchedClient:
         return WatchedClient(access, reached=reached, label=label)
 
     def new_spool(engine: Engine, configured: Path | None) -> Spool:
