@@ -112,8 +112,7 @@ def _row(report: Report, row: Any) -> ChangeRow:
         tone=_TONES.get(row.kind, "plain"),
         name=check_name(row.check_name, row.check_id),
         places=places_text(row.run_locations) if isinstance(row.run_locations, str) and row.run_locations else "",
-        since=wording.when(row.since_at, report.window.zone, year=report.window.end_local.year)
-        or _SINCE.get(row.kind, "not known"),
+        since=_since(report, row),
         size=size,
         certain=certain,
         link=row.link if linked else None,
@@ -121,13 +120,14 @@ def _row(report: Report, row: Any) -> ChangeRow:
     )
 
 
-_SINCE: Final[Mapping[str, str]] = {
-    SLOWER: "in the last seven days",
-    FASTER: "in the last seven days",
-    DRIFT: "over eight weeks",
-    POSSIBLE_DRIFT: "over eight weeks",
-    MOVED: "in the last seven days",
-}
+def _since(report: Report, row: Any) -> str:
+    """Since when, where that is an instant; a level has none but the days over which it was measured."""
+    since = wording.when(row.since_at, report.window.zone, year=report.window.end_local.year)
+    if row.kind in {SLOWER, FASTER}:
+        return f"in the seven days from {since} on"
+    if row.kind in {DRIFT, POSSIBLE_DRIFT}:
+        return f"over the eight weeks from {since} on"
+    return since or "not known"
 
 
 def _size(row: Any) -> tuple[str, str]:

@@ -8,13 +8,13 @@ import pandas as pd
 from scipy import stats
 
 from reports.check_states import BY_CHECK, rated_by_check
-from reports.frames import INSTANT, PAIR, History, within_ordered
+from reports.frames import INSTANT, PAIR, WEEKS_DAYS, History, within_ordered
 from reports.intervals import ratio, wilson
 from reports.location_test import adjusted
 from reports.states import BROKEN, FEW, FLAKY, HEALTHY, mended_at
 from reports.thresholds import Thresholds
 from reports.trends import DRIFT, FASTER, MOVED, POSSIBLE_DRIFT, SLOWER
-from reports.windows import Window
+from reports.windows import Window, last_days
 
 KINDS: Final = ("broken", "flaky", "recovered", SLOWER, FASTER, DRIFT, POSSIBLE_DRIFT, MOVED, "new", "gone")
 """In the order of the table."""
@@ -40,7 +40,7 @@ def find_changes(
     parts = [
         _broken(history, pairs, sessions, thresholds),
         _flaky(pairs, thresholds),
-        _trends(series),
+        _trends(history, series),
         _coming_and_going(history),
     ]
     table = pd.concat([part.reindex(columns=list(COLUMNS)) for part in parts if len(part)] or [_nothing()])
@@ -154,11 +154,16 @@ def _fisher(table: pd.DataFrame) -> "pd.Series[float]":
     return pd.Series(np.minimum(2 * tail, 1.0), index=table.index, dtype="float64")
 
 
-def _trends(series: pd.DataFrame) -> pd.DataFrame:
-    """Series that became slower or faster, drift, or begin because the run locations changed."""
+def _trends(history: History, series: pd.DataFrame) -> pd.DataFrame:
+    """Series that became slower or faster, drift, or begin because the run locations changed.
+
+    Of a level nobody knows the instant: it is that of the seven days that were compared, of a drift of its eight weeks.
+    """
+    weeks = last_days(history.window, WEEKS_DAYS)
     changed = series[series["verdict"].isin([SLOWER, FASTER])]
     level = changed.assign(
         kind=changed["verdict"],
+        since_at=weeks[-7].start,
         measure="time_elapsed",
         before=changed["base_ms"],
         now=changed["level_ms"],
@@ -170,13 +175,15 @@ def _trends(series: pd.DataFrame) -> pd.DataFrame:
     )
     drift = drift.assign(
         kind=drifting["drift"],
+        since_at=weeks[0].start,
         measure="time_elapsed_per_week",
         before=drifting["base_ms"],
         now=drifting["level_ms"],
         change=drifting["drift_rate"],
     )
     moved = series[series["moved"]].drop(columns=["change_low", "change_high"])
-    return pd.concat([level, drift, moved.assign(kind=MOVED, measure="run_locations")], ignore_index=True)
+    moved = moved.assign(kind=MOVED, since_at=moved["moved_at"], measure="run_locations")
+    return pd.concat([part for part in (level, drift, moved) if len(part)] or [level], ignore_index=True)
 
 
 def _coming_and_going(history: History) -> pd.DataFrame:

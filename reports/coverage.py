@@ -91,13 +91,17 @@ def coverage_table(history: History) -> pd.DataFrame:
 
 
 def _places(history: History) -> pd.DataFrame:
-    """Per session of the window (the index that of `sessions`): expected_results, missing_results."""
+    """Per session of the window (the index that of `sessions`): expected_results, missing_results.
+
+    Expected is one result of each run location that a session of the rates was to run at; where those are not known,
+    what came. A result from elsewhere was not expected.
+    """
     position = history.results["position"].to_numpy()
     absent = position[history.results["outcome"].eq(MISSING).to_numpy()]
-    own = history.sessions["position"].to_numpy()
-    counts = {"expected_results": position, "missing_results": absent}
+    sessions = history.sessions
+    own = sessions["position"].to_numpy()
     length = own.max(initial=-1) + 1
-    return pd.DataFrame(
-        {name: np.bincount(places, minlength=length)[own] for name, places in counts.items()},
-        index=history.sessions.index,
-    )
+    came, missing = (np.bincount(places, minlength=length)[own] for places in (position, absent))
+    wanted = sessions["location_set_pk"].map(history.location_sets.map(len)).astype("int64").to_numpy()
+    expected = np.where(wanted > 0, wanted, came) * sessions["in_rates"].to_numpy()
+    return pd.DataFrame({"expected_results": expected, "missing_results": missing}, index=sessions.index)

@@ -11,11 +11,13 @@ from reports import charts, wording
 from reports.names import check_name, places_text
 from reports.report import Report
 from reports.trends import FASTER, FEW_SESSIONS, FEW_WEEKS, MOVED, SLOWER, USUAL
+from reports.windows import last_days
 
 PICTURES: Final = 24
 OPEN_PICTURES: Final = 12
 ROWS: Final = 80
 WEEKS: Final = 8
+_WEEK_DAYS: Final = 7
 _LEAST_WEEKS: Final = 2
 """A lone level is no picture."""
 _ORDER: Final = {SLOWER: 0, FASTER: 1}
@@ -52,7 +54,11 @@ class ElapsedRow:
 
 @dataclass(frozen=True, slots=True)
 class ElapsedSection:
-    """`moved`: checks whose set of run locations changed inside the window, so that they have several series."""
+    """`moved`: checks whose set of run locations changed inside the window, so that they have several series.
+
+    `compared`: the day with which the seven begin that are compared with the weeks before; empty when those are the
+    window.
+    """
 
     pictures: Sequence[Picture]
     more: Sequence[Picture]
@@ -60,6 +66,7 @@ class ElapsedSection:
     rows: Sequence[ElapsedRow]
     hidden: int
     moved: int
+    compared: str
     width: int
 
 
@@ -75,8 +82,14 @@ def elapsed_section(report: Report) -> ElapsedSection:
         rows=[_row(row, report.thresholds.min_runs) for row in series.head(ROWS).itertuples()],
         hidden=max(0, len(series) - ROWS),
         moved=int(report.elapsed.groupby("check_id").size().gt(1).sum()),
+        compared=_compared(report),
         width=charts.SPARK_STEP * (WEEKS - 1),
     )
+
+
+def _compared(report: Report) -> str:
+    first = last_days(report.window, _WEEK_DAYS)[0]
+    return "" if first.start == report.window.start else wording.day(first.start_local.date())
 
 
 def _ordered(series: pd.DataFrame) -> pd.DataFrame:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pandas as pd
+
 from reports import wording
 from reports.names import check_name, place_name
 from reports.report import Report
 from reports.trends import FEW_SESSIONS, FEW_WEEKS
 
 ROWS: Final = 25
+NAMES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,24 @@ def _trends(report: Report) -> list[str]:
     limits, verdicts = report.thresholds, report.elapsed["verdict"]
     needed = f"{limits.level_day_sessions} measured sessions on each of {limits.level_week_days} days"
     lacking = (
-        (FEW_SESSIONS, f"ran too seldom for a weekly level: {needed}"),
+        (FEW_SESSIONS, f"ran too seldom for a weekly level ({needed}), so there is no power to find a change"),
         (FEW_WEEKS, "cannot be compared yet: fewer than 4 weeks before this one have a level"),
     )
-    return [
-        f"{wording.plural(int(verdicts.eq(verdict).sum()), 'series', 'series')} of timeElapsed {why}."
-        for verdict, why in lacking
-        if verdicts.eq(verdict).any()
+    sentences = []
+    for verdict, why in lacking:
+        rows = report.elapsed[verdicts.eq(verdict)]
+        if len(rows):
+            series = wording.plural(len(rows), "series", "series")
+            sentences.append(f"{series} of timeElapsed {why}: {_whose(rows)}.")
+    return sentences
+
+
+def _whose(series: pd.DataFrame) -> str:
+    """The checks of these series by name, as many as one sentence holds."""
+    checks = series.drop_duplicates("check_id")
+    shown = checks.head(NAMES)
+    names = [
+        check_name(name, check).isolated for name, check in zip(shown["check_name"], shown["check_id"], strict=True)
     ]
+    others = len(checks) - len(names)
+    return wording.listing(names + ([f"{others:,} more"] if others else []))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import time
 from typing import Final
 
 from reports import charts, wording
@@ -90,10 +91,19 @@ def figure_section(report: Report) -> FigureSection:
 
 def time_before(report: Report) -> str:
     """What the span that the window is compared with is called, and from when on there is anything of it."""
-    days = len(report.before.days)
-    name = "week before" if days == _WEEK_DAYS else f"{wording.plural(days, 'day')} before"
+    name = _length_before(report)
     first = report.before_from
     return name if first is None else f"{name} (from {begun(report.before, first)} on)"
+
+
+def _length_before(report: Report) -> str:
+    """In whole days, or in hours when the window is not cut at midnights; then both, for they are not equally long."""
+    window, before = report.window, report.before
+    if window.start_local.time() == window.end_local.time() == time():
+        days = len(before.days)
+        return "week before" if days == _WEEK_DAYS else f"{wording.plural(days, 'day')} before"
+    then, now = (f"{round(span.hours, 1):g}" for span in (before, window))
+    return f"{then} hours before" if then == now else f"{then} hours before the {now} of this window"
 
 
 def _notes(figures: Mapping[str, KeyFigure]) -> dict[str, str]:

@@ -163,7 +163,7 @@ def _pair(row: Any) -> PairRow:
         name=check_name(row.check_name, row.check_id, row.link),
         location=place_name(row.run_location),
         rate=wording.rate(row.flake_events, row.n, row.flake_rate_low, row.flake_rate_high),
-        made_of=wording.listing(parts),
+        made_of=wording.listing(parts) + ("" if row.retries_seen else "; retries not seen"),
         flips=f"{row.flips:,} of {row.transitions:,}" if row.transitions else "unknown",
     )
 

@@ -132,10 +132,13 @@ def expected_checks(history: History) -> frozenset[int]:
 
 
 def last_before(sequence: pd.DataFrame, instant: datetime) -> pd.DataFrame:
-    """`failed` per PAIR (the index): how its last rated result before the instant ended; `sequence`: `sequences`."""
+    """How the last rated result of each PAIR (the index) before the instant ended: `failed`, and its `attempts`.
+
+    `sequence`: `sequences`.
+    """
     earlier = sequence["started_at"].lt(instant).to_numpy()
     newest = earlier & np.append(begins_group(sequence, PAIR) | ~earlier, [True])[1:]
-    last: pd.DataFrame = sequence.loc[newest, [*PAIR, "fail"]]
+    last: pd.DataFrame = sequence.loc[newest, [*PAIR, "fail", "attempts"]]
     return last.set_index(list(PAIR)).rename(columns={"fail": "failed"})
 
 

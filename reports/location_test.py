@@ -15,11 +15,16 @@ ONSETS: Final = ("onsets", "onsets_here", "onsets_expected", "onsets_p_value", "
 
 
 def compare_locations(
-    pairs: pd.MultiIndex, sequence: pd.DataFrame, events: pd.DataFrame, thresholds: Thresholds = DEFAULTS
+    pairs: pd.MultiIndex,
+    sequence: pd.DataFrame,
+    events: pd.DataFrame,
+    thresholds: Thresholds = DEFAULTS,
+    previous: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Per PAIR (the index, `pairs`): ONSETS and `worse`, whether the location fails more often than its siblings.
 
-    `sequence`: `frames.sequences` of the results of these pairs.
+    `sequence`: `frames.sequences` of the results of these pairs; `previous`: `frames.last_before` of its beginning, so
+    that an outage that began earlier has no onset in it. None: nothing is older.
 
     The locations of a session are a matched set. Of m locations at risk in a session k had a first-try failure (a FAIL,
     or any failed try): each is equally likely to be hit, with p = k/m. A location whose result before failed is not at
@@ -28,7 +33,7 @@ def compare_locations(
     Benjamini-Hochberg's over the pairs with `location_onsets` unshared onsets or more. Results of fleet and location
     events are left out.
     """
-    risk = _at_risk(sequence, events)
+    risk = _at_risk(sequence, events, previous)
     session = risk.groupby("position")["hit"]
     m, k = session.transform("size"), session.transform("sum")
     unshared = risk[k.gt(0) & k.lt(m)].assign(p=(k / m))
@@ -48,14 +53,18 @@ def compare_locations(
     )
 
 
-def _at_risk(sequence: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+def _at_risk(sequence: pd.DataFrame, events: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame:
     """The rated results whose predecessor at the same pair had no first-try failure: PAIR, position, hit.
 
     Of sessions with a hit alone: the others tell nothing.
     """
     hit = sequence["fail"].to_numpy(dtype=bool) | sequence["attempts"].gt(0).to_numpy()
     at_risk = np.ones(len(hit), dtype=bool)
-    at_risk[1:] = begins_group(sequence, PAIR)[1:] | ~hit[:-1]
+    begins = begins_group(sequence, PAIR)
+    at_risk[1:] = begins[1:] | ~hit[:-1]
+    if previous is not None:
+        hit_before = previous.index[previous["failed"] | previous["attempts"].gt(0)]
+        at_risk[begins] = ~pd.MultiIndex.from_frame(sequence.loc[begins, list(PAIR)]).isin(hit_before)
     position = sequence["position"].to_numpy()
     sessions = np.zeros(position.max(initial=0) + 1, dtype=bool)
     sessions[position[at_risk & hit]] = True

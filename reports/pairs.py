@@ -77,7 +77,8 @@ def compare_pairs(
     response = history.response.reindex(table.index).add_prefix("response_")
     pairs = pairs_of(trailing)
     pairs = pairs[~pairs.get_level_values("check_pk").isin(alone)]
-    compared = compare_locations(pairs, comparable, events, thresholds).reindex(table.index)
+    previous = last_before(history.weeks_sequence, start)
+    compared = compare_locations(pairs, comparable, events, thresholds, previous).reindex(table.index)
     worse = compared["worse"].eq(True)  # noqa: FBT003  a pair that is not compared is not worse
     return table.join([compared.assign(worse=worse), response]).assign(
         round_robin=round_robin,

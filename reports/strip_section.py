@@ -27,12 +27,16 @@ class PlaceStrip:
 
 @dataclass(frozen=True, slots=True)
 class CheckStrips:
-    """One check; `events` says, for its newest odd sessions, when and what at which locations."""
+    """One check; `events` says, for its newest odd sessions, when and what at which locations.
+
+    `retries_seen`: whether a try was ever repeated; else 0 passed after a retry would say more than is known.
+    """
 
     name: Name
     sessions: int
     span: str
     width: int
+    retries_seen: bool
     places: Sequence[PlaceStrip]
     hidden_places: int
     events: Sequence[tuple[str, str]]
@@ -50,18 +54,14 @@ class StripSection:
 def strip_section(report: Report) -> StripSection:
     """The strips of the flakiest checks, in the order of their rank."""
     drawn = report.checks[report.checks["check_id"].isin(report.session_strips["check_id"])]
-    names = {row.check_id: _name(row) for row in drawn.itertuples()}
+    known = {row.check_id: row for row in drawn.itertuples()}
     groups = report.session_strips.groupby("check_id", sort=False)
-    checks = [_check(report, names[str(check)], rows) for check, rows in groups]
+    checks = [_check(report, known[str(check)], rows) for check, rows in groups]
     return StripSection(checks[:OPEN_CHECKS], checks[OPEN_CHECKS:])
 
 
-def _name(row: Any) -> Name:
-    return check_name(row.check_name, row.check_id, row.link)
-
-
-def _check(report: Report, name: Name, rows: pd.DataFrame) -> CheckStrips:
-    """`rows` stand location by location, each in the order of time."""
+def _check(report: Report, check: Any, rows: pd.DataFrame) -> CheckStrips:
+    """`check` is its row of the checks, `rows` stand location by location, each in the order of time."""
     zone = report.window.zone
     started = dict(zip(rows["position"].tolist(), rows["started_at"], strict=True))
     order = {position: place for place, position in enumerate(sorted(started))}
@@ -73,10 +73,11 @@ def _check(report: Report, name: Name, rows: pd.DataFrame) -> CheckStrips:
             odd.setdefault(position, {}).setdefault(cell, []).append(place)
     newest = sorted(odd, reverse=True)
     return CheckStrips(
-        name=name,
+        name=check_name(check.check_name, check.check_id, check.link),
         sessions=len(order),
         span=f"{wording.when(started[min(order)], zone)} to {wording.when(started[max(order)], zone)}",
         width=len(order) * charts.STRIP_STEP,
+        retries_seen=bool(check.retries_seen),
         places=[_place(place, lines[place]) for place in sorted(lines)[:PLACE_ROWS]],
         hidden_places=max(0, len(lines) - PLACE_ROWS),
         events=[(wording.when(started[position], zone), _said(odd[position])) for position in newest[:EVENT_ROWS]],

@@ -27,7 +27,8 @@ def trends(history: History, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
     weeks before; change_rate with its 95 % interval (0.1 = 10 % slower); usual_rate: changes up to it are usual;
     p_value, q_value; `verdict`. drift_rate per week with its interval; `drift`: empty, "possible drift", or "drift"
     when the week before would have said so too. excluded_rate, excluded_before_rate: rated sessions left out of the
-    sample this week and in the weeks before; `censored`: they differ by more than `censored_share`.
+    sample this week and in the weeks before; `censored`: they differ by more than `censored_share`. `moved`: a series
+    that began in the window, at `moved_at`, while the check ran on another set of run locations before.
     """
     last_day = history.window.days[-1]
     weeks = weekly_levels(history.levels, last_day, thresholds)
@@ -37,7 +38,7 @@ def trends(history: History, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
     slope, earlier = drifts(weeks, thresholds), drifts(weeks, thresholds, back=1)
     same = np.sign(slope["effect"]).eq(np.sign(earlier["effect"]))
     drifting = slope["announced"] & ~change["announced"]
-    moved = _moved(shares)
+    moved_at = _moved_at(history, shares.index)
     censored = (shares["now"] - shares["base"]).abs().gt(thresholds.censored_share)
     points = np.exp(weeks[list(range(1, WEEKS))].to_numpy()).tolist()
     return pd.DataFrame(
@@ -52,7 +53,7 @@ def trends(history: History, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
             "usual_rate": np.expm1(change["usual"]),
             "p_value": change["p_value"],
             "q_value": change["q_value"],
-            "verdict": _verdicts(change, moved),
+            "verdict": _verdicts(change, moved_at.notna()),
             "drift_rate": np.expm1(slope["effect"]),
             "drift_low": np.expm1(slope["low"]),
             "drift_high": np.expm1(slope["high"]),
@@ -61,29 +62,35 @@ def trends(history: History, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
             "excluded_rate": shares["now"],
             "excluded_before_rate": shares["base"],
             "censored": censored,
-            "moved": moved,
+            "moved": moved_at.notna(),
+            "moved_at": moved_at,
         }
     )
 
 
 def _verdicts(change: pd.DataFrame, moved: "pd.Series[Any]") -> "np.ndarray[Any, Any]":
     up = change["effect"].gt(0)
-    cases = [change["announced"] & up, change["announced"], change["level"].isna(), moved, change["p_value"].isna()]
+    untested = change["p_value"].isna()
+    cases = [change["announced"] & up, change["announced"], change["level"].isna(), moved & untested, untested]
     return np.select(cases, [SLOWER, FASTER, FEW_SESSIONS, MOVED, FEW_WEEKS], USUAL)
 
 
 def _excluded_shares(levels: pd.DataFrame) -> pd.DataFrame:
-    """Per series: `now` and `base`, the share of rated sessions left out of the sample; `first_week` that it ran in."""
+    """Per series: `now` and `base`, the share of rated sessions left out of the sample."""
     recent = levels["week"].eq(WEEKS - 1)
     base = levels["week"].between(1, WEEKS - 2)
-    table = levels.groupby(list(SERIES)).agg(first_week=("week", "min"), last_week=("week", "max"))
+    table = pd.DataFrame(index=levels.groupby(list(SERIES)).size().index)
     for name, chosen in (("now", recent), ("base", base)):
         sums = levels[chosen].groupby(list(SERIES))[["rated", "n"]].sum().reindex(table.index, fill_value=0)
         table[name] = ratio(sums["rated"] - sums["n"], sums["rated"])
     return table
 
 
-def _moved(shares: pd.DataFrame) -> "pd.Series[Any]":
-    """Series that began this week while the check ran on another set of run locations before."""
-    check = shares.groupby("check_pk")["first_week"].transform("min")
-    return shares["first_week"].eq(WEEKS - 1) & check.lt(WEEKS - 1)
+def _moved_at(history: History, series: "pd.Index[Any]") -> "pd.Series[Any]":
+    """When each series began, if that was in the window and its check had run on another set before; else NaT."""
+    recent = history.recent_sessions[history.recent_sessions["rated"]]
+    known = [history.levels.groupby(list(SERIES))["first_at"].min(), recent.groupby(list(SERIES))["started_at"].min()]
+    first = pd.concat(known).groupby(level=list(SERIES)).min()
+    other = first.gt(first.groupby("check_pk").transform("min"))
+    moved: pd.Series[Any] = first.where(other & first.ge(history.window.start)).reindex(series)
+    return moved

@@ -49,16 +49,16 @@ def test_a_broken_check_is_told_with_since_size_interval_and_a_link_to_a_session
     assert "/check-sessions/" in row.link
 
 
-def test_a_slower_check_is_told_with_both_levels_and_written_without_an_instant(tmp_path: Path) -> None:
-    """It is the only change: no other one lends its column a type."""
+def test_a_slower_check_is_told_with_both_levels_and_the_days_that_were_compared(tmp_path: Path) -> None:
+    """When it became slower nobody knows."""
     report = report_of(slower())
     (row,) = change_section(report).rows
 
-    assert (row.kind, row.since) == ("slower", "in the last seven days")
+    assert (row.kind, row.since) == ("slower", "in the seven days from Mon 16 Nov 00:00 on")
     assert row.size.startswith("1.02 s before, 1.36 s now")
     assert row.certain.startswith("+32.6 %, 95 %: +")
     changes = next(path for path in write_report(report, tmp_path) if path.name == "changes.csv")
-    assert ",eu,,time_elapsed," in changes.read_text(encoding="utf-8")
+    assert ",eu,2026-11-16T00:00:00.000Z,time_elapsed," in changes.read_text(encoding="utf-8")
 
 
 def test_new_and_gone_checks_are_told_with_their_sessions() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from reports.events import find_events
-from reports.frames import pairs_of, sequences
+from reports.frames import last_before, pairs_of, sequences
 from reports.location_test import adjusted, compare_locations, upper_tails
+from reports.weekly import build_report
 from tests.framing import NO_EVENTS, results, sessions
+from tests.past import MONDAY, empty_database, record, session, week
 
 
 def compared(found: pd.DataFrame, events: pd.DataFrame = NO_EVENTS) -> pd.DataFrame:
@@ -29,6 +32,37 @@ def onsets(*lines: str) -> list[tuple[int, int]]:
 def test_an_outage_of_one_location_counts_once_when_it_begins() -> None:
     """While it lasts the location is not at risk."""
     assert onsets(".FFFF..", ".......", ".......") == [(1, 1), (1, 0), (1, 0)]
+
+
+@pytest.mark.parametrize(("before", "counted"), [("F", (0, 0)), ("r", (0, 0)), (".", (1, 1)), ("v", (1, 1))])
+def test_an_outage_that_began_before_the_days_that_are_looked_at_has_no_onset_in_them(
+    before: str, counted: tuple[int, int]
+) -> None:
+    """The location that failed is known of its last result before them."""
+    found = results({1: before + "FFF..", 2: "......", 3: "......"})
+    edge = MONDAY + timedelta(hours=1)
+    sequence = sequences(found)
+    inside = sequence[sequence["started_at"].ge(edge)].reset_index(drop=True)
+
+    table = compare_locations(pairs_of(found), inside, NO_EVENTS, previous=last_before(sequence, edge))
+
+    first = table.iloc[0]
+    assert (first["onsets"], first["onsets_here"]) == counted
+
+
+def test_the_report_knows_what_failed_before_its_four_weeks() -> None:
+    """Down since a day before they begin: one location had no onset in them."""
+    engine = empty_database()
+    places = ("eu", "us", "ap")
+    record(
+        engine,
+        [
+            session(hour, dict.fromkeys(places, "pass") | ({"eu": "fail"} if hour < -500 else {}))
+            for hour in range(-22 * 24, 168, 6)
+        ],
+    )
+
+    assert build_report(engine, week()).check_location["onsets"].tolist() == [0, 0, 0]
 
 
 def test_what_all_locations_share_says_nothing_about_one() -> None:

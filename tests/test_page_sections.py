@@ -22,6 +22,7 @@ from reports.report import Report
 from reports.strip_section import strip_section
 from reports.thresholds import DEFAULTS
 from reports.weekly import build_report
+from reports.windows import range_window
 from tests.past import MONDAY, Payload, empty_database, hourly, record, session, week
 from tests.test_change_section import slower
 
@@ -152,6 +153,36 @@ def test_a_strip_has_a_cell_per_session_and_words_for_what_was_odd() -> None:
     assert check.events[-1][1] == "passed after a retry: eu"
 
 
+def test_retries_that_were_never_seen_are_not_called_none() -> None:
+    """A check that does not retry has no result that passed after a retry; nobody knows whether it would have."""
+    report = report_of(hourly((["pass"] * 9 + ["fail"]) * 3 + ["pass"]))
+    seen = report_of(outage())
+
+    assert flaky_section(report).pairs[0].made_of == "3 isolated failures; retries not seen"
+    assert flaky_section(seen).pairs[0].made_of == "2 passed after a retry"
+    assert "3 failed, retries not seen" in render_page(report, files=[])
+    assert "5 failed, 0 after a retry" in render_page(seen, files=[])
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "called"),
+    [
+        ("2026-11-16", "2026-11-23", "week before"),
+        ("2026-11-16", "2026-11-20", "4 days before"),
+        ("2026-11-19T12:00", "2026-11-23", "96 hours before the 84 of this window"),
+        ("2026-11-16T06:00", "2026-11-17T06:00", "48 hours before the 24 of this window"),
+    ],
+)
+def test_the_time_before_is_called_by_its_length(start: str, end: str, called: str) -> None:
+    """What is not equally long is not compared in silence."""
+    engine = empty_database()
+    record(engine, hourly(["pass"] * 400, start=-200))
+
+    section = figure_section(build_report(engine, range_window(start, end, timezone="UTC")))
+
+    assert section.before == called
+
+
 def test_the_pictures_of_time_begin_with_what_was_announced() -> None:
     """A change that did not pass its gate is within usual variation, and says how much is usual."""
     section = elapsed_section(report_of([*slower(), *slower("Steady", times=1.01)]))
@@ -172,7 +203,11 @@ def test_what_ran_too_seldom_is_listed_apart() -> None:
 
     assert section.pairs == [("Cart", "us", "3/3 passed, not enough runs (n=3)")]
     assert section.pairs_of_few == 1
-    assert section.trends[0].endswith("too seldom for a weekly level: 3 measured sessions on each of 5 days.")
+    (sentence,) = section.trends
+    assert sentence.replace("\u2068", "").replace("\u2069", "") == (
+        "3 series of timeElapsed ran too seldom for a weekly level (3 measured sessions on each of 5 days), "
+        "so there is no power to find a change: Cart and Rare."
+    )
     assert [row.name.text for row in check_section(report).few_runs] == ["Rare"]
 
 

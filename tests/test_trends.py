@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.elapsed_section import elapsed_section
 from reports.frames import LEVEL_DAYS, SERIES
 from reports.history import load_history
 from reports.levels import WEEKS, drifts, inverse_trigamma, level_changes, weekly_levels
+from reports.report import Report
 from reports.thresholds import Thresholds
-from reports.trends import trends
+from reports.trends import FEW_SESSIONS, MOVED, trends
+from reports.weekly import build_report
+from reports.windows import range_window
 from tests.past import Payload, empty_database, record, session, week
 
 LAST_DAY = date(2026, 11, 22)
@@ -139,3 +143,36 @@ def test_a_trend_is_marked_when_more_is_left_out_of_it() -> None:
 
     assert (row["excluded_rate"], row["excluded_before_rate"]) == (pytest.approx(2 / 9), 0)
     assert row["censored"]
+
+
+def test_locations_that_changed_early_in_a_month_are_announced_with_the_instant() -> None:
+    """Seventeen days before its end, which is not in the last week."""
+    report = month([*days(-28, 6), *days(6, 23, place="us", elapsed=5000)])
+
+    (row,) = report.changes.to_dict(orient="records")
+    assert (row["kind"], row["run_locations"], f"{row['since_at']:%d %H:%M}") == (MOVED, "us", "22 01:00")
+    assert report.elapsed.set_index("run_locations")["verdict"].to_dict() == {"eu": FEW_SESSIONS, "us": MOVED}
+
+
+def test_a_set_of_locations_that_was_there_before_the_window_did_not_change() -> None:
+    """Nor one that it ran on from its very first session."""
+    assert month([*days(-28, -3), *days(-3, 23, place="us")]).changes.empty
+    assert "run locations changed" not in set(month(days(3, 23)).changes["kind"])
+
+
+def test_a_month_says_which_seven_days_its_changes_are_about() -> None:
+    """A week need not."""
+    engine = empty_database()
+    record(engine, days(-28, 7))
+
+    assert elapsed_section(month(days(-28, 23))).compared == "Wed 2 Dec"
+    assert not elapsed_section(build_report(engine, week())).compared
+
+
+def month(payloads: list[Payload]) -> Report:
+    """The report on the 23 days from MONDAY on."""
+    engine = empty_database()
+    record(engine, payloads)
+    return build_report(
+        engine, range_window("2026-11-16", "2026-12-09", timezone="UTC"), Thresholds(level_day_sessions=1)
+    )
