@@ -22,6 +22,7 @@ COLUMNS: Final = (
     *("kind", "check_pk", "run_locations", "since_at", "measure", "before", "now"),
     *("change", "change_low", "change_high", "position"),
 )
+_TOLD: Final = ["check_pk", "run_location", "state_since_at"]
 
 
 def find_changes(
@@ -60,24 +61,26 @@ def _broken(history: History, pairs: pd.DataFrame, sessions: pd.DataFrame, thres
 
     A pair of which nothing was known before does not make a check turn broken whose sessions were.
     """
-    own = sessions.reset_index().assign(run_location="", state_since_at=sessions["broken_at"].to_numpy())
+    own = sessions.reset_index().assign(run_location="", state_since_at=sessions["broken_at"].array)
     is_broken, was_broken = pairs["state"].eq(BROKEN), pairs["state_before"].eq(BROKEN)
     broken_now = {*pairs.loc[is_broken, "check_pk"], *own.loc[own["broken"], "check_pk"]}
     failed_before = pairs["check_pk"].isin(own.loc[own["was_broken"], "check_pk"])
     unknown = failed_before & ~pairs["state_before"].isin([FLAKY, HEALTHY])
     pair_broken = pairs.loc[was_broken, "check_pk"]
-    turned = [
-        pairs[is_broken & ~was_broken & ~unknown],
-        own[own["broken"] & ~own["was_broken"] & ~own["check_pk"].isin(pair_broken)],
-    ]
+    turned = pairs[is_broken & ~was_broken & ~unknown]
+    failing = own[own["broken"] & ~own["was_broken"] & ~own["check_pk"].isin(pair_broken)]
     working = pairs[was_broken & pairs["state"].ne(FEW) & ~pairs["check_pk"].isin(broken_now)]
     passing = own[own["was_broken"] & own["n"].ge(thresholds.min_runs) & ~own["check_pk"].isin(broken_now)]
     mended = [
-        _mended(history.sequence, PAIR, working, history.window, thresholds),
-        _mended(rated_by_check(history), BY_CHECK, passing, history.window, thresholds),
+        _mended(history.sequence, PAIR, working, history.window, thresholds) if len(working) else working,
+        _mended(rated_by_check(history), BY_CHECK, passing, history.window, thresholds) if len(passing) else passing,
     ]
-    table = pd.concat([_once(turned, "min").assign(kind="broken"), _once(mended, "max").assign(kind="recovered")])
-    return _with_difference(table.join(_session_failures(history), on="check_pk").assign(measure="fail_rate"))
+    parts = [("broken", turned), ("broken", failing), *(("recovered", part) for part in mended)]
+    rows = pd.concat([part[_TOLD].assign(kind=kind) for kind, part in parts if len(part)] or [turned])
+    if rows.empty:
+        return rows
+    table = _once(rows).join(_session_failures(history), on="check_pk")
+    return _with_difference(table.assign(measure="fail_rate"))
 
 
 def _mended(
@@ -85,22 +88,24 @@ def _mended(
 ) -> pd.DataFrame:
     """The rows, each since its group of `by` was no longer broken."""
     keys = list(by)
-    of_these = sequence.merge(rows[keys], on=keys) if len(rows) else sequence.iloc[:0]
-    since = mended_at(of_these, by, window, thresholds).rename("state_since_at")
+    since = mended_at(sequence.merge(rows[keys], on=keys), by, window, thresholds).rename("state_since_at")
     return rows.drop(columns="state_since_at").join(since, on=keys)
 
 
-def _once(parts: "Sequence[pd.DataFrame]", end: str) -> pd.DataFrame:
-    """One row per check of the parts: its run locations in a cell, and the first or the last (`end`) since when.
+def _once(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per kind and check, its run locations in a cell: broken since its first, recovered since its last.
 
     That is not known when it is not known of one.
     """
-    rows = pd.concat([part[["check_pk", "run_location", "state_since_at"]] for part in parts], ignore_index=True)
-    groups = rows.assign(unknown=rows["state_since_at"].isna()).groupby("check_pk", as_index=False)
+    groups = rows.assign(unknown=rows["state_since_at"].isna()).groupby(["kind", "check_pk"], as_index=False)
     table = groups.agg(
-        run_locations=("run_location", _joined), since_at=("state_since_at", end), unknown=("unknown", "any")
+        run_locations=("run_location", _joined),
+        first_at=("state_since_at", "min"),
+        last_at=("state_since_at", "max"),
+        unknown=("unknown", "any"),
     )
-    return table.assign(since_at=table["since_at"].mask(table["unknown"]))
+    since = table["first_at"].mask(table["kind"].eq("recovered"), table["last_at"])
+    return table.assign(since_at=since.mask(table["unknown"]))
 
 
 def _session_failures(history: History) -> pd.DataFrame:

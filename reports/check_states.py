@@ -19,7 +19,8 @@ def session_states(history: History, thresholds: Thresholds) -> pd.DataFrame:
     whether they said so when the time before ended. Broken by the rule for pairs, and as those only from `min_runs`
     sessions on: a session that timed out has no result, so no pair tells of it.
     """
-    rated, ordered = _rated(history), rated_by_check(history)
+    rated = _rated(history)
+    ordered = check_by_check(rated)
     begun = history.check_beginnings["first_failed_at"]
     now, before = (
         sequence_ends(ordered, BY_CHECK, window, thresholds, begun).assign(

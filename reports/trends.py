@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from reports.frames import SERIES, History
+from reports.frames import LEVEL_DAYS, SERIES, History
 from reports.intervals import ratio
 from reports.levels import WEEKS, drifts, level_changes, week_numbers, weekly_levels
 from reports.thresholds import DEFAULTS, Thresholds
@@ -88,9 +88,10 @@ def _excluded_shares(levels: pd.DataFrame) -> pd.DataFrame:
 
 def _moved_at(history: History, series: "pd.Index[Any]") -> "pd.Series[Any]":
     """When each series began, if that was in the window and its check had run on another set before; else NaT."""
-    recent = history.recent_sessions[history.recent_sessions["rated"]]
-    known = [history.levels.groupby(list(SERIES))["first_at"].min(), recent.groupby(list(SERIES))["started_at"].min()]
-    first = pd.concat(known).groupby(level=list(SERIES)).min()
+    first = history.levels.groupby(list(SERIES))["first_at"].min()
+    if len(history.window.days) > LEVEL_DAYS:
+        recent = history.recent_sessions[history.recent_sessions["rated"]]
+        first = pd.concat([first, recent.groupby(list(SERIES))["started_at"].min()]).groupby(level=list(SERIES)).min()
     other = first.gt(first.groupby("check_pk").transform("min"))
     moved: pd.Series[Any] = first.where(other & first.ge(history.window.start)).reindex(series)
     return moved
