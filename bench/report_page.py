@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, folder: Path, window: Window) -> int:
     began, busy = perf_counter(), process_time()
     report = measure(history)
     measuring, measuring_cpu = perf_counter() - began, process_time() - busy
-    print(f"loading {len(history.recent):,} results: {loading:.2f} s ({loading_cpu:.2f} s CPU)")
+    print(f"loading {len(history.weeks):,} results: {loading:.2f} s ({loading_cpu:.2f} s CPU)")
     print(f"measuring {measuring:.2f} s ({measuring_cpu:.2f} s CPU)", flush=True)
     began, busy = perf_counter(), process_time()
     page = render_page(report, files=["checks.csv"])
