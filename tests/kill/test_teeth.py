@@ -23,14 +23,14 @@ HUNT_DRAIN_S = 20.0
 
 @dataclass(frozen=True)
 class Hunt:
-    """Where a mutant is looked for: what kills it, in which weather; and the number of the promise that it breaks.
+    """Where a mutant is looked for: what kills it, in which weather; and the numbers of the promises that it may break.
 
     It dies at points only: a busy machine gives it as long as it needs to get there.
     """
 
     mutant: str
     points: tuple[str, ...]
-    caught_by: int
+    caught_by: frozenset[int]
     weather: Mapping[str, Fault] = field(default_factory=dict)
 
 
@@ -38,12 +38,12 @@ HUNTS = (
     Hunt(
         "resend_after_reset",
         ("after_results_commit",),
-        2,
+        frozenset({2}),
         {"resets": Fault(kind=FaultKind.RESET_AFTER, route="trigger", count=3)},
     ),
-    Hunt("requeue_expired_intent", ("after_post",), 2),
-    Hunt("commit_after_post", ("after_post",), 2),
-    Hunt("final_without_cas", ("after_outcome_commit", "after_results_commit"), 5),
+    Hunt("requeue_expired_intent", ("after_post",), frozenset({2, 3})),  # 3: too late to be sent again, it is "missed"
+    Hunt("commit_after_post", ("after_post",), frozenset({2})),
+    Hunt("final_without_cas", ("after_outcome_commit", "after_results_commit"), frozenset({5})),
 )
 
 
@@ -63,7 +63,7 @@ def test_a_careless_recorder_is_caught(tmp_path: Path, sqlite_url: str, parent: 
         campaign.run(5)
         campaign.drain(HUNT_DRAIN_S)
 
-        assert hunt.caught_by in {violation.number for violation in campaign.judge()}
+        assert hunt.caught_by & {violation.number for violation in campaign.judge()}
 
 
 def test_a_transaction_that_begins_as_a_reader_is_caught(tmp_path: Path, sqlite_url: str, parent: Zygote) -> None:
