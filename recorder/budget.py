@@ -58,10 +58,8 @@ class RequestBudget:
     def take_for_reads(self, limit: int) -> int:
         """Take as many tokens as there are now and no trigger needs, at most `limit`, without waiting; how many."""
         with self._lock:
-            now, taken = self._monotonic(), 0
-            while taken < limit and self._wait_of_read_s(now) == 0.0:
-                taken += 1
-            return taken
+            now = self._monotonic()
+            return 0 if self._stands_back(now) else self._bucket.take_up_to(limit, now, reserve=TRIGGER_RESERVE)
 
     def give_back(self, tokens: int = 1) -> None:
         """Return tokens that were taken and not used."""
@@ -86,9 +84,11 @@ class RequestBudget:
 
     def _wait_of_read_s(self, at: float) -> float:
         """Seconds until a read may take a token; 0.0 means that it has been taken now."""
-        if self._triggers_waiting or at < self._reads_from:
-            return _RECHECK_S
-        return self._bucket.wait_s(at, reserve=TRIGGER_RESERVE)
+        return _RECHECK_S if self._stands_back(at) else self._bucket.wait_s(at, reserve=TRIGGER_RESERVE)
+
+    def _stands_back(self, at: float) -> bool:
+        """Whether no read may take anything, because a trigger waits or is about to come back."""
+        return self._triggers_waiting > 0 or at < self._reads_from
 
     def _take(self, stop: threading.Event, wait_of: Callable[[float], float], *, at_most_s: float = math.inf) -> bool:
         give_up_at = self._monotonic() + at_most_s

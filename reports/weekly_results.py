@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.flakiness import classify_failures
-from reports.frames import MISSING, PAIR, History, Rows, begins_group
+from reports.frames import MISSING, PAIR, WEEKS_DAYS, History, Rows, begins_group
 from reports.intervals import ratio
 from reports.levels import WEEKS
 from reports.states import BROKEN, FLAKY, ends_broken, state_names
@@ -28,7 +28,7 @@ def weekly_results(history: History, events: pd.DataFrame, thresholds: Threshold
     Each week is measured as a window of its own is: results, flake_events, flake_rate, retry_passes, missing_results,
     broken_pairs, flaky_pairs. `events`: `events.find_events` of `History.weeks`.
     """
-    begins = [day.start for day in last_days(history.window, (WEEKS - 1) * _WEEK_DAYS)[::_WEEK_DAYS]]
+    begins = [day.start for day in last_days(history.window, WEEKS_DAYS)[::_WEEK_DAYS]]
     totals = _sums(history.weeks, history.weeks_sequence, begins, events, thresholds)
     totals["flake_rate"] = ratio(totals["flake_events"], totals["results"])
     rated = np.flatnonzero(totals["results"][1:]) + 1
