@@ -9,7 +9,7 @@ from scipy import stats
 
 from reports.check_states import BY_CHECK
 from reports.frames import INSTANT, PAIR, WEEKS_DAYS, History, within, within_ordered
-from reports.intervals import ratio, wilson
+from reports.intervals import Floats, ratio, wilson
 from reports.location_test import adjusted
 from reports.states import BROKEN, FEW, FLAKY, HEALTHY, mended_at
 from reports.thresholds import Thresholds
@@ -88,7 +88,8 @@ def _mended(
 ) -> pd.DataFrame:
     """The rows, each since its group of `by` was no longer broken."""
     keys = list(by)
-    since = mended_at(sequence.merge(rows[keys], on=keys), by, window, thresholds).rename("state_since_at")
+    near = sequence[sequence["check_pk"].isin(rows["check_pk"])]
+    since = mended_at(near.merge(rows[keys], on=keys), by, window, thresholds).rename("state_since_at")
     return rows.drop(columns="state_since_at").join(since, on=keys)
 
 
@@ -138,7 +139,7 @@ def _flaky(pairs: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     """Checks with a pair that became flaky or stopped to be, where chance alone does not explain it."""
     enough = pairs[pairs["n"].ge(thresholds.min_runs) & pairs["n_before"].ge(thresholds.min_runs)]
     tested = enough.assign(x_now=enough["flake_events"], x_before=enough["flake_events_before"], n_now=enough["n"])
-    certain = adjusted(_fisher(tested)).le(thresholds.false_discovery_rate)
+    certain = adjusted(_fisher(tested)) <= thresholds.false_discovery_rate
     is_flaky, was_flaky = tested["state"].eq(FLAKY), tested["state_before"].eq(FLAKY)
     more = tested["x_now"] * tested["n_before"] > tested["x_before"] * tested["n_now"]
     turned = tested[certain & more & is_flaky & ~was_flaky].assign(kind="flaky")
@@ -152,7 +153,7 @@ def _flaky(pairs: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     return rows.agg(run_locations=("run_location", _joined), since_at=("state_since_at", "min"), **first)
 
 
-def _fisher(table: pd.DataFrame) -> "pd.Series[float]":
+def _fisher(table: pd.DataFrame) -> Floats:
     """Twice the smaller tail of Fisher's exact test on the flake events of now and before; 1 where there were none."""
     columns = ("x_now", "x_before", "n_now", "n_before")
     x_now, x_before, n_now, n_before = (table[name].to_numpy() for name in columns)
@@ -161,7 +162,7 @@ def _fisher(table: pd.DataFrame) -> "pd.Series[float]":
     chance = stats.hypergeom((n_now + n_before)[some], (x_now + x_before)[some], n_now[some])
     p_value = np.ones(len(table))
     p_value[some] = np.minimum(2 * np.minimum(chance.sf(x - 1), chance.cdf(x)), 1.0)
-    return pd.Series(p_value, index=table.index)
+    return p_value
 
 
 def _trends(history: History, series: pd.DataFrame) -> pd.DataFrame:

@@ -80,7 +80,7 @@ def coverage_table(history: History) -> pd.DataFrame:
         schedule=history.fires["schedule"].fillna(""),
         state=history.fires["state"].replace({"due": "pending", "intent": "pending"}),
     )
-    states = fires.pivot_table(index=keys, columns="state", values="instants", aggfunc="sum", fill_value=0)
+    states = fires.groupby([*keys, "state"])["instants"].sum().unstack("state", fill_value=0)  # noqa: PD010  a Series has no pivot_table
     states = states.reindex(columns=list(FIRE_STATES), fill_value=0)
     states.insert(0, "due", states.sum(axis=1))
     sessions = history.sessions.assign(schedule=history.sessions["schedule"].fillna(""))

@@ -7,34 +7,35 @@ import sys
 
 import pandas as pd
 
-from reports.frames import SERIES, rated_sessions
+from reports.frames import SERIES, Bools
 from reports.quantiles import group_quantiles
 
 
-def elapsed(sessions: pd.DataFrame) -> pd.DataFrame:
+def in_sample(rated: pd.DataFrame) -> Bools:
+    """Which of the rated sessions tell of timeElapsed: PASSED and DEGRADED ones without any ATTEMPT.
+
+    With failures left in, a rise of failures looks like a slower check.
+    """
+    sample: Bools = (~rated["fail"] & ~rated["has_attempts"] & rated["time_elapsed_ms"].notna()).to_numpy()
+    return sample
+
+
+def elapsed(rated: pd.DataFrame) -> pd.DataFrame:
     """Per series: `n`, `excluded`, `median_ms` and `p95_ms` with their intervals (type 7; NaN at n = 0).
 
-    The sample holds PASSED and DEGRADED sessions without any ATTEMPT; `excluded` counts the other rated sessions. With
-    failures left in, a rise of failures looks like a slower check.
+    n counts the sample, `excluded` the other rated sessions.
     """
-    rated = _sampled(sessions)
-    groups = rated.groupby(list(SERIES))
-    n = groups["sampled"].sum().astype("int64")
-    samples = group_quantiles(rated[rated["sampled"]], SERIES, "time_elapsed_ms").drop(columns="n")
-    return pd.DataFrame({"n": n, "excluded": groups.size() - n}).join(samples)
+    sample = in_sample(rated)
+    samples = group_quantiles(rated[sample], SERIES, "time_elapsed_ms")
+    series = rated.groupby(list(SERIES)).size()
+    n = samples["n"].reindex(series.index, fill_value=0)
+    return pd.DataFrame({"n": n, "excluded": series - n}).join(samples.drop(columns="n"))
 
 
-def daily_medians(sessions: pd.DataFrame) -> pd.DataFrame:
+def daily_medians(rated: pd.DataFrame) -> pd.DataFrame:
     """Median timeElapsed of each series and local day, in milliseconds: one row per series, one column per day."""
-    rated = _sampled(sessions)
-    samples = rated[rated["sampled"]].groupby([*SERIES, "day"])["time_elapsed_ms"]
+    samples = rated[in_sample(rated)].groupby([*SERIES, "day"])["time_elapsed_ms"]
     return samples.median().unstack("day")  # noqa: PD010  a Series has no pivot_table
-
-
-def _sampled(sessions: pd.DataFrame) -> pd.DataFrame:
-    """The rated sessions, with whether each belongs to the sample."""
-    counting = rated_sessions(sessions)
-    return counting.assign(sampled=~counting["fail"] & ~counting["has_attempts"] & counting["time_elapsed_ms"].notna())
 
 
 if __name__ == "__main__":

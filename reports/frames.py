@@ -1,8 +1,8 @@
 """The frames of one window, as every measure takes them: their keys, their words, and the snapshot that holds them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ INSTANT: Final = "datetime64[ms, UTC]"
 """The type of every instant in a frame."""
 Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_KEYS: Final = 2**24
 """More than there are of the second key of two."""
 _MOST_COUNTED: Final = 2**16
@@ -93,7 +94,20 @@ class History:
 
 def within(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
     """The rows that started in the window."""
-    return chosen(frame, (frame["started_at"].ge(window.start) & frame["started_at"].lt(window.end)).to_numpy())
+    return chosen(frame, since(frame, window.start) & ~since(frame, window.end))
+
+
+def since(frame: pd.DataFrame, instant: datetime) -> Bools:
+    """Which rows started at the instant or later; as integers, a quarter of the time of comparing instants."""
+    first_ms = -((_EPOCH - instant) // timedelta(milliseconds=1))
+    later: Bools = frame["started_at"].astype("int64").to_numpy() >= first_ms
+    return later
+
+
+def side_by_side(columns: Mapping[str, Any], index: "pd.Index[Any]") -> pd.DataFrame:
+    """Series and arrays, all in the order of the index, as a frame: indexes of their own are not compared."""
+    plain = {name: column.array if isinstance(column, pd.Series) else column for name, column in columns.items()}
+    return pd.DataFrame(plain, index=index)
 
 
 def chosen(frame: pd.DataFrame, rows: Bools) -> pd.DataFrame:
@@ -138,7 +152,7 @@ def last_before(sequence: pd.DataFrame, instant: datetime) -> pd.DataFrame:
 
     `sequence`: `sequences`.
     """
-    earlier = sequence["started_at"].lt(instant).to_numpy()
+    earlier = ~since(sequence, instant)
     newest = earlier & np.append(begins_group(sequence, PAIR) | ~earlier, [True])[1:]
     last: pd.DataFrame = sequence.loc[newest, [*PAIR, "fail", "attempts"]]
     return last.set_index(list(PAIR)).rename(columns={"fail": "failed"})

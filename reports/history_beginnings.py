@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, exists, select
 
 from recorder.models import Check, CheckResult, CheckSession
 from recorder.outcomes import Outcome
-from reports.frames import INSTANT, PAIR, RATED, Rows, begins_group
+from reports.frames import INSTANT, PAIR, RATED, Rows, begins_group, since
 from reports.history_rows import in_rates
 from reports.windows import Window
 
@@ -39,7 +39,7 @@ def load_known_checks(connection: Connection, sessions: pd.DataFrame, window: Wi
 
     The database is asked for the few that ran in the window and not in the weeks before it.
     """
-    earlier = sessions["started_at"].lt(window.start)
+    earlier = ~since(sessions, window.start)
     known = {*sessions.loc[earlier, "check_pk"].unique().tolist()}
     candidates = sorted({*sessions.loc[~earlier, "check_pk"].unique().tolist()} - known)
     ran = exists().where(CheckSession.check_pk == Check.pk, CheckSession.started_at < window.start)
@@ -69,7 +69,7 @@ def _beginnings(connection: Connection, ordered: pd.DataFrame, by: Sequence[str]
 def _failed_at(ordered: pd.DataFrame, by: Sequence[str], start: datetime) -> tuple[Rows, Rows, Rows]:
     """The first row of each group from `start` on, where it failed; where its run of failures, and its group, begin."""
     new, fail = begins_group(ordered, by), ordered["fail"].to_numpy(dtype=bool)
-    inside = ordered["started_at"].ge(start).to_numpy()
+    inside = since(ordered, start)
     rows = np.flatnonzero(inside & fail & (new | ~np.append([False], inside[:-1])))
     groups = np.flatnonzero(new)
     first = groups[np.searchsorted(groups, rows, side="right") - 1]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recorder.outcomes import Outcome
-from reports.frames import Rows, begins_group
+from reports.frames import Rows, begins_group, since
 from reports.windows import Window
 
 
@@ -45,7 +45,7 @@ def find_incidents(
     runs = failed_runs(ordered, ["check_pk"])
     first, last = runs["first"].to_numpy(), runs["last"].to_numpy()
     started = ordered["started_at"]
-    so_far = np.append(0, np.cumsum(started.ge(window.start)))
+    so_far = np.append(0, np.cumsum(since(ordered, window.start)))
     spans = pd.DataFrame(
         {
             "check_pk": ordered["check_pk"].to_numpy()[first],
@@ -77,5 +77,5 @@ def _places(ordered: pd.DataFrame, runs: pd.DataFrame, results: pd.DataFrame, wi
     failed = ordered["position"][ordered["fail"]].to_numpy()
     run_of = pd.DataFrame({"position": failed, "run": np.repeat(runs.index, lengths)})
     finals = results[results["outcome"].eq(Outcome.FAIL)]
-    finals = finals.loc[finals["started_at"].ge(window.start), ["position", "run_location_pk"]]
+    finals = finals.loc[since(finals, window.start), ["position", "run_location_pk"]]
     return finals.merge(run_of, on="position").groupby("run")["run_location_pk"].agg(lambda keys: sorted(set(keys)))

@@ -67,20 +67,15 @@ def level_changes(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd.
     k - 1 degrees, moderated over the series of the same k; t = e / (s sqrt(1 + 1/k)).
     """
     now, base = weeks[WEEKS - 1], weeks[list(range(WEEKS - 1 - _BASE[1], WEEKS - 1))]
-    k = base.notna().sum(axis=1)
-    tested = now.notna() & k.ge(_BASE[0])
-    found = [
-        _tested(
-            effect=(now - base.mean(axis=1))[tested & k.eq(size)],
-            s2=base.var(axis=1, ddof=1)[tested & k.eq(size)],
-            df=size - 1,
-            spread=1 + 1 / size,
-            thresholds=thresholds,
-        )
-        for size in range(_BASE[0], _BASE[1] + 1)
-    ]
+    k, mean, s2 = base.notna().sum(axis=1), base.mean(axis=1), base.var(axis=1, ddof=1)
+    effect = (now - mean).where(k.ge(_BASE[0]))
+    found = []
+    for size in range(_BASE[0], _BASE[1] + 1):
+        tested = effect.notna() & k.eq(size)
+        spread = 1 + 1 / size
+        found.append(_tested(effect[tested], s2[tested], df=size - 1, spread=spread, thresholds=thresholds))
     table = pd.concat(found).reindex(weeks.index)
-    table = table.assign(weeks=k, level=now, base=base.mean(axis=1))
+    table = table.assign(weeks=k, level=now, base=mean)
     return _announced(table, table["effect"], thresholds)
 
 
@@ -99,8 +94,8 @@ def drifts(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS, *, back: int 
     rest = y - y.mean(axis=1, keepdims=True) - np.outer(slope, x)
     df = _DRIFT_WEEKS - 2
     table = _tested(
-        effect=pd.Series(slope, index=part.index, dtype="float64"),
-        s2=pd.Series((rest**2).sum(axis=1) / df, index=part.index, dtype="float64"),
+        pd.Series(slope, index=part.index, dtype="float64"),
+        pd.Series((rest**2).sum(axis=1) / df, index=part.index, dtype="float64"),
         df=df,
         spread=1 / sxx,
         thresholds=thresholds,
@@ -109,33 +104,30 @@ def drifts(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS, *, back: int 
 
 
 def _tested(
-    *, effect: "pd.Series[float]", s2: "pd.Series[float]", df: int, spread: float, thresholds: Thresholds
+    effect: "pd.Series[float]", s2: "pd.Series[float]", *, df: int, spread: float, thresholds: Thresholds
 ) -> pd.DataFrame:
     """Moderated t of each effect, whose variance is s2 x spread; plain t for fewer than `pooled_checks` checks."""
     floored = np.maximum(s2.to_numpy(dtype=np.float64), _LEAST_VARIANCE)
     checks = effect.index.get_level_values(SERIES[0]).nunique()
     prior = fit_variance_prior(floored, df) if checks >= thresholds.pooled_checks else NO_PRIOR
-    error = np.sqrt(moderated(floored, df, prior) * spread)
+    middle, error = effect.to_numpy(), np.sqrt(moderated(floored, df, prior) * spread)
     degrees = df + prior.d0
     reach = stats.t.ppf(0.975, degrees) * error
-    t = effect.to_numpy() / error
-    return pd.DataFrame(
-        {
-            "effect": effect,
-            "p_value": 2 * stats.t.sf(np.abs(t), degrees),
-            "low": effect - reach,
-            "high": effect + reach,
-            "usual": reach,
-        },
-        index=effect.index,
-    )
+    columns = {
+        "effect": middle,
+        "p_value": 2 * stats.t.sf(np.abs(middle / error), degrees),
+        "low": middle - reach,
+        "high": middle + reach,
+        "usual": reach,
+    }
+    return pd.DataFrame(columns, index=effect.index)
 
 
 def _announced(table: pd.DataFrame, change: "pd.Series[float]", thresholds: Thresholds) -> pd.DataFrame:
     """Benjamini-Hochberg over all series, and a change that is large enough to matter."""
     q_value = adjusted(table["p_value"])
     large = np.abs(np.expm1(change)) >= thresholds.level_change
-    return table.assign(q_value=q_value, announced=q_value.le(thresholds.false_discovery_rate) & large)
+    return table.assign(q_value=q_value, announced=(q_value <= thresholds.false_discovery_rate) & large)
 
 
 def fit_variance_prior(s2: Floats, df: int) -> VariancePrior:

@@ -8,7 +8,8 @@ import pandas as pd
 from scipy import stats
 
 from reports.events import is_in_event
-from reports.frames import PAIR, begins_group
+from reports.frames import PAIR, begins_group, places_of
+from reports.intervals import Floats
 from reports.thresholds import DEFAULTS, Thresholds
 
 ONSETS: Final = ("onsets", "onsets_here", "onsets_expected", "onsets_p_value", "onsets_q_value")
@@ -34,23 +35,27 @@ def compare_locations(
     events are left out.
     """
     risk = _at_risk(sequence, events, previous)
-    session = risk.groupby("position")["hit"]
-    m, k = session.transform("size"), session.transform("sum")
-    unshared = risk[k.gt(0) & k.lt(m)].assign(p=(k / m))
-    groups = unshared.groupby(list(PAIR))
-    hits = {"onsets": groups.size(), "onsets_here": groups["hit"].sum(), "onsets_expected": groups["p"].sum()}
-    counts = pd.DataFrame(hits)
-    table = counts.reindex(pairs, fill_value=0)
-    by_pair = np.split(unshared["p"].to_numpy(), np.cumsum(counts["onsets"].to_numpy())[:-1])
-    tails = upper_tails(by_pair, counts["onsets_here"])
-    p_value = pd.Series(tails, index=counts.index).reindex(pairs)
-    q_value = adjusted(p_value.where(table["onsets"].ge(thresholds.location_onsets)))
-    return table.assign(
-        onsets_here=table["onsets_here"].astype("int64"),
-        onsets_p_value=p_value,
-        onsets_q_value=q_value,
-        worse=q_value.le(thresholds.false_discovery_rate),
-    )
+    position, hit = risk["position"].to_numpy(), risk["hit"].to_numpy()
+    m = np.bincount(position)
+    k = np.bincount(position[hit], minlength=len(m))
+    unshared = ((k > 0) & (k < m))[position]
+    chance = (k[position] / m[position])[unshared]
+    place = places_of(risk[unshared], pairs)
+    onsets, here = (np.bincount(rows, minlength=len(pairs)) for rows in (place, place[hit[unshared]]))
+    tested = np.flatnonzero(onsets)
+    p_value = np.full(len(pairs), np.nan)
+    spans = zip(np.cumsum(onsets)[tested], onsets[tested], strict=True)
+    p_value[tested] = upper_tails([chance[end - size : end] for end, size in spans], here[tested])
+    q_value = adjusted(np.where(onsets >= thresholds.location_onsets, p_value, np.nan))
+    columns = {
+        "onsets": onsets,
+        "onsets_here": here,
+        "onsets_expected": np.bincount(place, weights=chance, minlength=len(pairs)),
+        "onsets_p_value": p_value,
+        "onsets_q_value": q_value,
+        "worse": q_value <= thresholds.false_discovery_rate,
+    }
+    return pd.DataFrame(columns, index=pairs)
 
 
 def _at_risk(sequence: pd.DataFrame, events: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFrame:
@@ -100,9 +105,10 @@ def upper_tails(chances: list[npt.NDArray[np.float64]], hits: npt.ArrayLike) -> 
     return tails
 
 
-def adjusted(p_values: "pd.Series[float]") -> "pd.Series[float]":
+def adjusted(p_values: npt.ArrayLike) -> Floats:
     """Benjamini-Hochberg's adjusted p-values of those that are known, NaN for the others."""
-    known = p_values.dropna()
-    if known.empty:
-        return p_values.astype("float64")
-    return pd.Series(stats.false_discovery_control(known), index=known.index).reindex(p_values.index)
+    q_values = np.array(p_values, dtype=np.float64)
+    known = ~np.isnan(q_values)
+    if known.any():
+        q_values[known] = stats.false_discovery_control(q_values[known])
+    return q_values

@@ -7,7 +7,18 @@ import pandas as pd
 
 from recorder.outcomes import Outcome
 from reports.flakiness import classify_failures, with_flakes, with_flakiness
-from reports.frames import MISSING, PAIR, History, begins_group, chosen, last_before, pairs_of, within, within_ordered
+from reports.frames import (
+    MISSING,
+    PAIR,
+    History,
+    begins_group,
+    chosen,
+    last_before,
+    pairs_of,
+    since,
+    within,
+    within_ordered,
+)
 from reports.location_test import compare_locations
 from reports.pass_rate import with_rates
 from reports.ranking import flake_floor
@@ -73,10 +84,10 @@ def compare_pairs(
     round_robin = check.isin(round_robin_checks(trailing))
     alone = check[round_robin]
     sequence = history.sequence
-    comparable = chosen(sequence, (sequence["started_at"].ge(start) & ~sequence["check_pk"].isin(alone)).to_numpy())
+    comparable = chosen(sequence, since(sequence, start) & ~sequence["check_pk"].isin(alone).to_numpy())
     floor = flake_floor(table["flake_events"], table["n"], thresholds)
     retried = trailing.loc[trailing["attempts"].gt(0), "check_pk"]
-    earlier = before.table.reindex(table.index)
+    earlier = before.table[["state", "state_since_at", "n", "failed", "flake_events"]].reindex(table.index)
     both_flaky = table["state"].eq(FLAKY) & earlier["state"].eq(FLAKY)
     response = history.response.reindex(table.index).add_prefix("response_")
     pairs = pairs_of(trailing)

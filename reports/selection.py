@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from reports.frames import History
+from reports.frames import History, since
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def only(history: History, selection: Selection) -> History:
 def _triggered(history: History, selection: Selection) -> "pd.Series[int]":
     """The checks of all sessions, since the time before the window began, that one of the schedules triggered."""
     firings = history.firings.index[history.firings["schedule"].isin(selection.schedules)]
-    sessions = history.recent_sessions[history.recent_sessions["started_at"].ge(history.before.start)]
+    sessions = history.recent_sessions[since(history.recent_sessions, history.before.start)]
     return sessions.loc[sessions["fire_pk"].isin(firings), "check_pk"]
 
 

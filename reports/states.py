@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.frames import PAIR, Bools, Rows, begins_group, within
+from reports.frames import PAIR, Bools, Rows, begins_group, side_by_side, since, within
 from reports.thresholds import DEFAULTS, Thresholds
 from reports.windows import Window
 
@@ -46,15 +46,13 @@ def pair_states(
     n, events, rate = (measured[name].to_numpy() for name in ("n", "flake_events", "flake_rate"))
     state = state_names(n, broken.to_numpy(), events, rate, thresholds)
     first_flake = within(flakes, window).groupby(list(PAIR))["started_at"].min().reindex(measured.index)
-    since = ends["recovered_at"].mask(state == FLAKY, first_flake).mask(state == BROKEN, ends["broken_at"])
-    return pd.DataFrame(
-        {
-            "state": state,
-            "state_since_at": since.where(state != FEW),
-            "failing": ends["failing"].eq(True),  # noqa: FBT003  as above
-        },
-        index=measured.index,
-    )
+    began = ends["recovered_at"].mask(state == FLAKY, first_flake).mask(state == BROKEN, ends["broken_at"])
+    columns = {
+        "state": state,
+        "state_since_at": began.where(state != FEW),
+        "failing": ends["failing"].eq(True),  # noqa: FBT003  as above
+    }
+    return side_by_side(columns, measured.index)
 
 
 def state_names(
@@ -88,7 +86,7 @@ def sequence_ends(
     Columns: broken, broken_at (first failure of the run that broke it), recovered_at (first ok row after the last
     failure; NaT without a failure, or when the newest row failed), failing (the newest row failed).
     """
-    known = sequence["started_at"].lt(window.end).to_numpy()
+    known = ~since(sequence, window.end)
     new, fail, started = begins_group(sequence, by), sequence["fail"].to_numpy(dtype=bool), sequence["started_at"]
     first = np.flatnonzero(new & known)
     last = np.flatnonzero(known & np.append(new | ~known, [True])[1:])
@@ -100,15 +98,13 @@ def sequence_ends(
     breaking = _breaking_rows(fail[rows], np.repeat(np.flatnonzero(broken), lengths), thresholds)
     broken_at = np.full(len(last), -1)
     broken_at[broken] = rows[breaking]
-    table = pd.DataFrame(
-        {
-            "broken": broken,
-            "broken_at": _instants(started, broken_at, known=broken),
-            "recovered_at": _instants(started, recovered, known=(recovered > first) & (recovered <= last)),
-            "failing": fail[last],
-        }
-    )
-    table = table.set_index(_keys(sequence, last, by))
+    columns = {
+        "broken": broken,
+        "broken_at": _instants(started, broken_at, known=broken),
+        "recovered_at": _instants(started, recovered, known=(recovered > first) & (recovered <= last)),
+        "failing": fail[last],
+    }
+    table = side_by_side(columns, _keys(sequence, last, by))
     if begun is None:
         return table
     return table.assign(broken_at=table["broken_at"].mask(broken_at == first, begun.reindex(table.index)))
@@ -119,7 +115,7 @@ def mended_at(sequence: pd.DataFrame, by: Sequence[str], window: Window, thresho
 
     NaT for a group that never was broken, or is when the window ends.
     """
-    ordered = sequence[sequence["started_at"].lt(window.end).to_numpy()]
+    ordered = sequence[~since(sequence, window.end)]
     new, fail = begins_group(ordered, by), ordered["fail"].to_numpy(dtype=bool)
     last = np.flatnonzero(np.append(new, [True])[1:])
     begins = np.flatnonzero(new)

@@ -23,8 +23,8 @@ def session_strips(history: History, pairs: pd.DataFrame) -> pd.DataFrame:
     ranked = pairs[pairs["flake_rank"].notna()].sort_values(["flake_rank", "check_id"])
     chosen = ranked["check_pk"].drop_duplicates().head(STRIP_CHECKS).reset_index(drop=True)
     rows = history.results[history.results["check_pk"].isin(chosen)]
-    newest = rows[["check_pk", "position"]].drop_duplicates().groupby("check_pk")["position"].nlargest(STRIP_SESSIONS)
-    rows = rows[rows["position"].isin(newest)]
+    newest = rows[["check_pk", "position"]].drop_duplicates("position").groupby("check_pk").tail(STRIP_SESSIONS)
+    rows = rows[rows["position"].isin(newest["position"])]
     retried = rows["outcome"].isin([Outcome.PASS, Outcome.DEGRADED]) & rows["attempts"].gt(0)
     order = rows["check_pk"].map(pd.Series(chosen.index, index=chosen))
     table = rows.assign(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from reports.changes import KINDS
 from reports.elapsed import daily_medians, elapsed
-from reports.frames import MISSING, History
+from reports.frames import MISSING, History, rated_sessions
 from reports.intervals import ratio
 from reports.key_figures import KeyFigure
 from reports.pass_rate import check_rates, location_rates, with_rates
@@ -62,7 +62,7 @@ def daily_table(history: History, daily: pd.DataFrame) -> pd.DataFrame:
 
     `daily`: `count_results` of the window by PAIR and day.
     """
-    return named(with_rates(daily).reset_index(), history)
+    return with_rates(named(daily.reset_index(), history))
 
 
 def elapsed_table(history: History, series: pd.DataFrame) -> pd.DataFrame:
@@ -70,8 +70,9 @@ def elapsed_table(history: History, series: pd.DataFrame) -> pd.DataFrame:
 
     `days` holds the medians of its local days, `weekly_ms` the eight weekly levels, NaN where nothing ran.
     """
-    medians = daily_medians(history.sessions).reindex(columns=pd.to_datetime(list(history.window.days)))
-    measured = elapsed(history.sessions)
+    rated = rated_sessions(history.sessions)
+    medians = daily_medians(rated).reindex(columns=pd.to_datetime(list(history.window.days)))
+    measured = elapsed(rated)
     rows = medians.reindex(measured.index).to_numpy().tolist()
     table = measured.assign(days=pd.Series(rows, index=measured.index, dtype=object)).join(series)
     return named(table.reset_index(), history)

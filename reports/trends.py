@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from reports.frames import LEVEL_DAYS, SERIES, History
+from reports.frames import LEVEL_DAYS, SERIES, History, numbered, side_by_side
 from reports.intervals import ratio
 from reports.levels import WEEKS, drifts, level_changes, week_numbers, weekly_levels
 from reports.thresholds import DEFAULTS, Thresholds
@@ -41,7 +41,7 @@ def trends(history: History, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
     moved_at = _moved_at(history, shares.index)
     censored = (shares["now"] - shares["base"]).abs().gt(thresholds.censored_share)
     points = np.exp(weeks[list(range(1, WEEKS))].to_numpy()).tolist()
-    return pd.DataFrame(
+    return side_by_side(
         {
             "weekly_ms": pd.Series(points, index=weeks.index, dtype="object"),
             "weeks": change["weeks"],
@@ -64,7 +64,8 @@ def trends(history: History, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
             "censored": censored,
             "moved": moved_at.notna(),
             "moved_at": moved_at,
-        }
+        },
+        weeks.index,
     )
 
 
@@ -79,11 +80,13 @@ def _excluded_shares(levels: pd.DataFrame) -> pd.DataFrame:
     """Per series: `now` and `base`, the share of rated sessions left out of the sample."""
     recent = levels["week"].eq(WEEKS - 1)
     base = levels["week"].between(1, WEEKS - 2)
-    table = pd.DataFrame(index=levels.groupby(list(SERIES)).size().index)
-    for name, chosen in (("now", recent), ("base", base)):
-        sums = levels[chosen].groupby(list(SERIES))[["rated", "n"]].sum().reindex(table.index, fill_value=0)
-        table[name] = ratio(sums["rated"] - sums["n"], sums["rated"])
-    return table
+    places, series = numbered(levels, SERIES)
+    rated, left_out = levels["rated"].to_numpy(), (levels["rated"] - levels["n"]).to_numpy()
+    shares = {}
+    for name, rows in (("now", recent.to_numpy()), ("base", base.to_numpy())):
+        out, of = (np.bincount(places[rows], counts[rows], minlength=len(series)) for counts in (left_out, rated))
+        shares[name] = ratio(out, of)
+    return pd.DataFrame(shares, index=series)
 
 
 def _moved_at(history: History, series: "pd.Index[Any]") -> "pd.Series[Any]":

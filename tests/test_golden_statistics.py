@@ -31,11 +31,11 @@ def test_p_values_are_adjusted_as_benjamini_and_hochberg_do() -> None:
     """And unknown ones stay unknown and change nothing."""
     case = STATISTICS["benjamini_hochberg"]
 
-    found = adjusted(pd.Series([*case["p"], float("nan")]))
+    found = adjusted([*case["p"], float("nan")])
 
     assert found.tolist()[:-1] == pytest.approx(case["adjusted"], abs=1e-6)
-    assert np.isnan(found.iloc[-1])
-    assert (found.iloc[:-1] <= 0.05).tolist() == case["rejected_at_05"]
+    assert np.isnan(found[-1])
+    assert (found[:-1] <= 0.05).tolist() == case["rejected_at_05"]
 
 
 def test_the_tail_of_a_poisson_binomial() -> None:
