@@ -89,7 +89,7 @@ def _shelve(engine: "Engine", settings: "Settings", plan: "PlannedDelivery", ins
     from reports.weekly import build_report
 
     window = period_window(plan.period, timezone=settings.reports.timezone, at=instant)
-    selection = Selection(plan.schedules, tuple(map(str, plan.check_ids)), plan.checks)
+    selection = Selection(plan.schedules, tuple(map(str, plan.check_ids)), plan.checks, plan.match_tags)
     report = build_report(engine, window, thresholds_of(settings), selection)
     return shelve(report, plan.folder, keep=plan.keep)
 

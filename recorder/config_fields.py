@@ -67,7 +67,7 @@ def check_tag_group(group: Any) -> Any:
     if isinstance(group, str):
         raise ValueError(f"{quoted(group)} stands alone: each group is a list, write [[{quoted(group)}]]")  # noqa: TRY004
     if group in ([], ()):
-        raise ValueError("must not be empty: an empty list may run every check of the account")
+        raise ValueError("must not be empty: an empty list may stand for every check of the account")
     return group
 
 
@@ -76,7 +76,7 @@ def check_target_list(values: Any) -> Any:
     if isinstance(values, str):
         raise ValueError("must be a list: write it in [ ]")  # noqa: TRY004 - pydantic wants a ValueError
     if values == []:
-        raise ValueError("must not be empty: an empty list may run every check of the account")
+        raise ValueError("must not be empty: an empty list may stand for every check of the account")
     return values
 
 

@@ -1,10 +1,11 @@
 """Pure: what is allowed in a configuration and yet probably not meant, or not documented by Checkly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Final
 
 from recorder.settings import DeliverySettings, ScheduleSettings, Settings
+from recorder.tags import implies
 from recorder.wording import quoted, suggestion
 
 CHECKLY_LIMIT: Final = 600
@@ -34,7 +35,7 @@ def _warnings(settings: Settings) -> Iterator[str]:
         for sentence in (*_about_target(schedule), *_about_times(schedule), *_about_locations(schedule)):
             yield f"schedule {quoted(schedule.name)}: {sentence}"
     for delivery in settings.deliveries:
-        for sentence in _about_schedules(delivery, [schedule.name for schedule in settings.schedules]):
+        for sentence in (*_about_schedules(delivery, settings.schedules), *_about_tags(delivery, settings.schedules)):
             yield f"delivery {quoted(delivery.name)}: {sentence}"
 
 
@@ -45,7 +46,7 @@ def _about_target(schedule: ScheduleSettings) -> Iterator[str]:
         yield "match_tags and check_ids are both sent, but Checkly does not document how they combine"
     for group in schedule.match_tags:
         excluded = {tag[1:] for tag in group if tag.startswith("!")}
-        shown = f"[{', '.join(quoted(tag) for tag in group)}]"
+        shown = _shown(group)
         if len(excluded) == len(set(group)):
             yield f"{shown} only excludes: it runs every other check of the account"
         if excluded & set(group):
@@ -64,7 +65,23 @@ def _about_locations(schedule: ScheduleSettings) -> Iterator[str]:
             yield f"expect_locations names {quoted(location)}, which is no public location; {quoted(close[0])} is one"
 
 
-def _about_schedules(delivery: DeliverySettings, known: list[str]) -> Iterator[str]:
+def _about_schedules(delivery: DeliverySettings, schedules: Sequence[ScheduleSettings]) -> Iterator[str]:
+    known = [schedule.name for schedule in schedules]
     for name in delivery.schedules:
         if name not in known:
             yield f"there is no schedule {quoted(name)}{suggestion(name, known)}"
+
+
+def _about_tags(delivery: DeliverySettings, schedules: Sequence[ScheduleSettings]) -> Iterator[str]:
+    """A schedule whose targets fit the delivery only in part tells nothing of the tags of any one check."""
+    by_tags = [schedule.match_tags for schedule in schedules if not schedule.check_ids]
+    leading = [group for groups in by_tags if implies(groups, delivery.match_tags) for group in groups]
+    known = {tag for groups in by_tags for group in groups for tag in group}
+    for group in delivery.match_tags:
+        if not any(set(group).issubset(one) for one in leading):
+            hint = next((suggestion(tag, known) for tag in group if tag not in known), "")
+            yield f"no schedule triggers only checks that fit {_shown(group)}{hint}"
+
+
+def _shown(group: Sequence[str]) -> str:
+    return f"[{', '.join(quoted(tag) for tag in group)}]"

@@ -42,6 +42,7 @@ class PlannedDelivery:
     folder: Path
     keep: int
     schedules: tuple[str, ...] = ()
+    match_tags: tuple[tuple[str, ...], ...] = ()
     check_ids: tuple[UUID, ...] = ()
     checks: tuple[str, ...] = ()
     notify_from: str | None = None
@@ -63,6 +64,7 @@ def planned_deliveries(settings: Settings) -> tuple[PlannedDelivery, ...]:
             folder=reports.directory / one.name,
             keep=one.keep,
             schedules=one.schedules,
+            match_tags=one.match_tags,
             check_ids=one.check_ids,
             checks=one.checks,
             notify_from=one.notify_from,

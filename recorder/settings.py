@@ -182,14 +182,15 @@ class ScheduleSettings(_Frozen):
 class DeliverySettings(_Frozen):
     """A report that the daemon writes by itself: when, about which span and which checks, and who is told.
 
-    A check is in it when one of the schedules triggered it in the span, or when its id or its name is listed; all are
-    when nothing is.
+    A check is in it when one of the schedules triggered it in the span, when it was triggered there by tags that make
+    it fit `match_tags`, or when its id or its name is listed; all are when nothing is.
     """
 
     name: FolderName
     cron: Cron
     period: Literal["weekly", "monthly"] = "weekly"
     schedules: tuple[Text, ...] = ()
+    match_tags: TagGroups = ()
     check_ids: DistinctIds = ()
     checks: tuple[Text, ...] = ()
     keep: WholeNumber = Field(default=26, ge=1)

@@ -83,9 +83,10 @@ match_tags = [["recorder"]]
 #name = "checkout-monthly"
 #cron = "0 7 1 * *"                          # on the clock of the reports
 #period = "monthly"                          # about the last whole month; or "weekly"
-#schedules = ["hourly"]                      # checks that these schedules triggered, and those listed by id or name;
+#schedules = ["hourly"]                      # checks that these schedules triggered, those that were triggered by these
+#match_tags = [["recorder"]]                 # tags or narrower ones, and those listed by id or name;
 #check_ids = ["a4cd4ad9-4815-4a9e-92d2-0a7c562ee69a"]
-#checks = ["Checkout"]                       # without any of the three: all checks
+#checks = ["Checkout"]                       # without any of the four: all checks
 #keep = 26
 #notify_from = "CHECKOUT_REPORT_URLS"
 

@@ -50,6 +50,7 @@ class History:
     session in the rates; `outcome` is PASS, DEGRADED, FAIL, VOID or MISSING. `fires`: schedule, origin, state,
     instants. `exclusions`: what a person took out of the adjusted figures (`history_exclusions`).
     `firings` (index fire_pk): schedule (empty: by hand) and place, its number among those of the schedule in `recent`.
+    `match_tags` (by fire_pk): what those of the window and of `before` asked for, when a selection wants to know.
 
     `recent_sessions` and `recent` are the sessions (keys and outcome alone) and the results of the span that holds the
     window, `before` and the last RECENT_DAYS days; their positions continue those of the window downwards. `sequence`:
@@ -76,6 +77,7 @@ class History:
     fires: pd.DataFrame
     exclusions: pd.DataFrame
     firings: pd.DataFrame
+    match_tags: "pd.Series[Any]"
     recent_sessions: pd.DataFrame
     recent: pd.DataFrame
     sequence: pd.DataFrame

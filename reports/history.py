@@ -48,6 +48,8 @@ from reports.history_beginnings import load_check_beginnings, load_known_checks,
 from reports.history_exclusions import load_exclusions
 from reports.history_levels import load_incidents, load_levels, load_response
 from reports.history_rows import epoch_ms, frame_of, in_rates, integers, snapshot, started_in
+from reports.history_tags import load_match_tags
+from reports.selection import ALL, Selection
 from reports.windows import Window, last_days, window_before
 
 _CHUNK: Final = 500
@@ -55,8 +57,11 @@ _KINDS: Final = 8
 Keys = npt.NDArray[np.int64]
 
 
-def load_history(engine: Engine, window: Window) -> History:
-    """Read the window in one read-only transaction. Raises DatabaseError when that is not possible."""
+def load_history(engine: Engine, window: Window, selection: Selection = ALL) -> History:
+    """Read the window in one read-only transaction, of all checks, and what it takes to choose the selected ones.
+
+    Raises DatabaseError when that is not possible.
+    """
     before = window_before(window)
     recent = _until(window, min(before.start, last_days(window, RECENT_DAYS)[0].start))
     weeks = _until(window, min(recent.start, last_days(window, WEEKS_DAYS)[0].start))
@@ -76,6 +81,7 @@ def load_history(engine: Engine, window: Window) -> History:
             fires=load_fires(connection, window),
             exclusions=load_exclusions(connection, window),
             firings=load_firings(connection, recent),
+            match_tags=load_match_tags(connection, _until(window, before.start), selection),
             recent_sessions=within_ordered(sessions, recent).reset_index(drop=True),
             recent=within_ordered(results, recent).reset_index(drop=True),
             sequence=within(sequence, recent).reset_index(drop=True),

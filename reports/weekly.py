@@ -63,7 +63,7 @@ def build_report(
     engine: Engine, window: Window, thresholds: Thresholds = DEFAULTS, selection: Selection = ALL
 ) -> Report:
     """Read the window and measure it, of the selected checks. Raises DatabaseError when the database cannot be read."""
-    return measure(load_history(engine, window), thresholds, selection)
+    return measure(load_history(engine, window, selection), thresholds, selection)
 
 
 def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Selection = ALL) -> Report:

@@ -202,7 +202,12 @@ def delivery(lines: str) -> str:
         ('name = "a"\nkeep = 0', "keep: must be at least 1"),
         ('name = "a"\nnotify_from = "mailto://ann:hunter22@example.com"', "must be the name of a variable"),
         ('name = "a"\ncheck_ids = ["Checkout"]', "must be a UUID"),
-        ('name = "a"\nmatch_tags = [["a"]]', 'unknown key "match_tags" here: it belongs in [[schedules]]'),
+        ('name = "a"\nmatch_tags = []', "match_tags: must not be empty: an empty list may stand for every check"),
+        ('name = "a"\nmatch_tags = [["a"], []]', "match_tags[1]: must not be empty"),
+        ('name = "a"\nmatch_tags = ["a"]', 'match_tags[0]: "a" stands alone: each group is a list, write [["a"]]'),
+        ('name = "a"\nmatch_tags = [["!!a"]]', 'match_tags[0][0]: "!!a" is negated twice'),
+        ('name = "a"\ntags = [["a"]]', 'unknown key "tags"'),
+        ('name = "a"\njitter = "5s"', 'unknown key "jitter" here: it belongs in [[schedules]]'),
         ('name = "a"\n[[deliveries]]\nname = "A"\ncron = "@weekly"', "a delivery keeps its reports in a folder"),
     ],
 )

@@ -63,8 +63,8 @@ def test_all_mistakes_are_said_at_once_each_with_its_place(tmp_path: Path) -> No
             'write [["bare"]]'
         ),
         (
-            'recorder.toml:19 schedules[1] "check out" match_tags[3]: must not be empty: an empty list may run every '
-            "check of the account"
+            'recorder.toml:19 schedules[1] "check out" match_tags[3]: must not be empty: an empty list may stand for '
+            "every check of the account"
         ),
         (
             'recorder.toml:22 reports.timezone: "Europe/Berln" is no time zone: write an IANA name, as Europe/Berlin; '

@@ -8,6 +8,11 @@ from recorder.config import warnings_for
 from tests.configuring import CHECK_ID, load, schedule
 
 
+def by_tags(asked: str, wanted: str) -> str:
+    """A file with a schedule and a delivery, each with its `match_tags`."""
+    return schedule(f"match_tags = {asked}") + f'[[deliveries]]\nname = "d"\ncron = "@weekly"\nmatch_tags = {wanted}\n'
+
+
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
@@ -29,6 +34,15 @@ from tests.configuring import CHECK_ID, load, schedule
             schedule('match_tags = [["a"]]') + '[[deliveries]]\nname = "d"\ncron = "@weekly"\nschedules = ["chekout"]',
             'delivery "d": there is no schedule "chekout"; did you mean "checkout"?',
         ),
+        (
+            by_tags('[["search", "eu"]]', '[["search"], ["serch"]]'),
+            'delivery "d": no schedule triggers only checks that fit ["serch"]; did you mean "search"?',
+        ),
+        (
+            by_tags('[["search"], ["login"]]', '[["search"]]'),
+            'delivery "d": no schedule triggers only checks that fit ["search"]',
+        ),
+        (by_tags('[["search"]]', '[["search", "!eu"]]'), 'no schedule triggers only checks that fit ["search", "!eu"]'),
     ],
 )
 def test_what_is_allowed_but_doubtful_is_a_warning(tmp_path: Path, text: str, warning: str) -> None:
@@ -45,3 +59,11 @@ def test_there_is_nothing_to_warn_about_in_an_ordinary_configuration(tmp_path: P
     )
 
     assert warnings_for(load(tmp_path, text)) == []
+    assert warnings_for(load(tmp_path, by_tags('[["a", "b"], ["c"]]', '[["c"], ["b"]]'))) == []
+
+
+def test_ids_beside_tags_make_a_schedule_lead_to_no_tag(tmp_path: Path) -> None:
+    """What it triggers may be a check that has none of them."""
+    _, said = warnings_for(load(tmp_path, by_tags(f'[["a"]]\ncheck_ids = ["{CHECK_ID}"]', '[["a"]]')))
+
+    assert said == 'delivery "d": no schedule triggers only checks that fit ["a"]'

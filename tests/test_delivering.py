@@ -226,6 +226,7 @@ def test_the_configuration_says_what_is_delivered_where(tmp_path: Path) -> None:
             cron = "@monthly"
             period = "monthly"
             checks = ["Checkout"]
+            match_tags = [["checkout", "!eu"], ["pay"]]
             notify_from = "TEAM_URLS"
             """,
         )
@@ -240,6 +241,7 @@ def test_the_configuration_says_what_is_delivered_where(tmp_path: Path) -> None:
         folder=Path("out/checkout"),
         keep=26,
         checks=("Checkout",),
+        match_tags=(("checkout", "!eu"), ("pay",)),
         notify_from="TEAM_URLS",
     )
     assert planned_deliveries(load(tmp_path, "")) == ()

@@ -31,7 +31,7 @@ LAYERS = {
         "starter config config_warnings config_problems config_sources toml_places settings config_fields durations"
     ),
     "time": "schedule",
-    "ground": "screen signals logs outcomes wording clock errors",
+    "ground": "screen signals logs outcomes wording tags clock errors",
 }
 """Top to bottom, and left to right inside a layer: a module imports only modules that come after it here.
 
@@ -197,7 +197,7 @@ def test_reports_are_imported_by_their_verbs_alone_and_when_they_run() -> None:
 
 @pytest.mark.parametrize("path", files("reports"), ids=lambda path: path.stem)
 def test_reports_read_the_history_and_nothing_else_of_the_recorder(path: Path) -> None:
-    assert imported(path, "recorder") <= {"models", "db", "outcomes", "errors", "clock"}
+    assert imported(path, "recorder") <= {"models", "db", "outcomes", "tags", "errors", "clock"}
 
 
 def test_the_sql_of_the_reports_stands_in_the_history() -> None:
@@ -210,7 +210,8 @@ def test_the_sql_of_the_reports_stands_in_the_history() -> None:
                 names = {alias.name for alias in node.names}
                 speakers |= {path.stem} if names != {"Engine"} else set()
 
-    assert speakers == {"history", "history_beginnings", "history_exclusions", "history_levels", "history_rows"}
+    parts = ("beginnings", "exclusions", "levels", "rows", "tags")
+    assert speakers == {"history", *(f"history_{part}" for part in parts)}
 
 
 def test_the_simulator_could_be_taken_out_as_it_is() -> None:
