@@ -20,8 +20,7 @@ from reports.thresholds import DEFAULTS, Thresholds
 
 WEEKS: Final = 9
 """Weekly levels that are looked at: this one, seven to compare with, and one more for the report before."""
-_BASE: Final = (4, 7)
-_DRIFT_WEEKS: Final = 8
+_MOST_BASE: Final = 7
 _LEAST_VARIANCE: Final = 1e-8
 _TRIGAMMA_RANGE: Final = (1e-6, 1e10)
 
@@ -60,15 +59,17 @@ def week_numbers(levels: pd.DataFrame, last_day: date) -> "pd.Series[int]":
 
 
 def level_changes(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
-    """This week's level against the mean of the 4 to 7 levels of the weeks before, per series (the index).
+    """This week's level against the mean of the levels of the seven weeks before, per series (the index).
+
+    Of those `level_base_weeks` or more must be known.
 
     Columns: weeks (k), level, base (logs), effect, p_value, q_value, low, high (95 % interval of the effect), usual
     (the half width within which a change is usual variation), announced. e = y - mean(base), s2 = var(base, ddof 1) on
     k - 1 degrees, moderated over the series of the same k; t = e / (s sqrt(1 + 1/k)).
     """
-    now, base = weeks[WEEKS - 1], weeks[list(range(WEEKS - 1 - _BASE[1], WEEKS - 1))]
+    now, base = weeks[WEEKS - 1], weeks[list(range(WEEKS - 1 - _MOST_BASE, WEEKS - 1))]
     k = base.notna().sum(axis=1)
-    tested = now.notna() & k.ge(_BASE[0])
+    tested = now.notna() & k.ge(thresholds.level_base_weeks)
     found = [
         _tested(
             effect=(now - base.mean(axis=1))[tested & k.eq(size)],
@@ -77,7 +78,7 @@ def level_changes(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd.
             spread=1 + 1 / size,
             thresholds=thresholds,
         )
-        for size in range(_BASE[0], _BASE[1] + 1)
+        for size in range(thresholds.level_base_weeks, _MOST_BASE + 1)
     ]
     table = pd.concat(found).reindex(weeks.index)
     table = table.assign(weeks=k, level=now, base=base.mean(axis=1))
@@ -85,19 +86,19 @@ def level_changes(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd.
 
 
 def drifts(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS, *, back: int = 0) -> pd.DataFrame:
-    """The slope of a straight line through eight weekly levels that end `back` weeks before this one.
+    """The slope of a straight line through `drift_weeks` weekly levels that end `back` weeks before this one.
 
-    Columns as in `level_changes`; effect, low and high are per week (logs). s2 is the variance around the line on 6
-    degrees; a drift is announced when it adds up to `level_change` or more over the eight weeks.
+    Columns as in `level_changes`; effect, low and high are per week (logs). s2 is the variance around the line on
+    drift_weeks - 2 degrees; a drift is announced when it adds up to `level_change` or more over these weeks.
     """
-    last = WEEKS - back
-    part = weeks[list(range(last - _DRIFT_WEEKS, last))].dropna()
-    x = np.arange(_DRIFT_WEEKS) - (_DRIFT_WEEKS - 1) / 2
+    last, count = WEEKS - back, thresholds.drift_weeks
+    part = weeks[list(range(last - count, last))].dropna()
+    x = np.arange(count) - (count - 1) / 2
     sxx = float((x**2).sum())
     y = part.to_numpy()
     slope = y @ x / sxx
     rest = y - y.mean(axis=1, keepdims=True) - np.outer(slope, x)
-    df = _DRIFT_WEEKS - 2
+    df = count - 2
     table = _tested(
         effect=pd.Series(slope, index=part.index, dtype="float64"),
         s2=pd.Series((rest**2).sum(axis=1) / df, index=part.index, dtype="float64"),
@@ -105,7 +106,7 @@ def drifts(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS, *, back: int 
         spread=1 / sxx,
         thresholds=thresholds,
     ).reindex(weeks.index)
-    return _announced(table, table["effect"] * (_DRIFT_WEEKS - 1), thresholds)
+    return _announced(table, table["effect"] * (count - 1), thresholds)
 
 
 def _tested(

@@ -7,18 +7,26 @@ import pandas as pd
 
 from recorder.outcomes import Outcome
 from reports.flakiness import classify_failures, flakiness
-from reports.frames import MISSING, PAIR, History, begins_group, chosen, last_before, pairs_of, within, within_ordered
+from reports.frames import (
+    MISSING,
+    PAIR,
+    RECENT_DAYS,
+    History,
+    begins_group,
+    chosen,
+    last_before,
+    pairs_of,
+    within,
+    within_ordered,
+)
 from reports.location_test import compare_locations
 from reports.pass_rate import with_rates
 from reports.ranking import flake_floor
 from reports.states import FLAKY, pair_states
-from reports.thresholds import Thresholds
+from reports.thresholds import DEFAULTS, Thresholds
 from reports.windows import Window, last_days
 
 _OK = (Outcome.PASS, Outcome.DEGRADED)
-_LEAST_MOVES = 2
-LOCATION_DAYS = 28
-"""The location test looks at this many days up to the window's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +71,19 @@ def compare_pairs(
     """
     now, before = spans
     table = now.table
-    start = last_days(history.window, LOCATION_DAYS)[0].start
-    trailing = within_ordered(history.recent, replace(history.window, start=start))
+    start, recent = (last_days(history.window, days)[0].start for days in (thresholds.location_days, RECENT_DAYS))
+    trailing = within_ordered(history.recent, replace(history.window, start=recent))
     check = table.index.get_level_values("check_pk")
-    round_robin = check.isin(round_robin_checks(trailing))
+    round_robin = check.isin(round_robin_checks(trailing, thresholds))
     alone = check[round_robin]
-    sequence = history.sequence
+    sequence = history.sequence if start >= recent else history.weeks_sequence
     comparable = chosen(sequence, (sequence["started_at"].ge(start) & ~sequence["check_pk"].isin(alone)).to_numpy())
     floor = flake_floor(table["flake_events"], table["n"], thresholds)
     retried = trailing.loc[trailing["attempts"].gt(0), "check_pk"]
     earlier = before.table.reindex(table.index)
     both_flaky = table["state"].eq(FLAKY) & earlier["state"].eq(FLAKY)
     response = history.response.reindex(table.index).add_prefix("response_")
-    pairs = pairs_of(trailing)
+    pairs = pairs_of(within_ordered(history.weeks, replace(history.window, start=start)))
     pairs = pairs[~pairs.get_level_values("check_pk").isin(alone)]
     previous = last_before(history.weeks_sequence, start)
     compared = compare_locations(pairs, comparable, events, thresholds, previous).reindex(table.index)
@@ -108,8 +116,8 @@ def _ranks(table: pd.DataFrame, history: History, thresholds: Thresholds) -> "pd
     return pd.Series(range(1, len(order) + 1), index=order.index, dtype="float64").reindex(table.index)
 
 
-def round_robin_checks(results: pd.DataFrame) -> "pd.Index[int]":
-    """Checks whose every session ran at one location, and that moved between locations more than once."""
+def round_robin_checks(results: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> "pd.Index[int]":
+    """Checks whose every session ran at one location, and that moved between locations `round_robin_moves` times."""
     ran = results.loc[results["outcome"].ne(MISSING), ["check_pk", "run_location_pk", "position"]]
     position, check = ran["position"].to_numpy(), ran["check_pk"].to_numpy()
     together = np.zeros(check.max(initial=0) + 1, dtype=bool)
@@ -117,5 +125,5 @@ def round_robin_checks(results: pd.DataFrame) -> "pd.Index[int]":
     alone = ran[~together[check]].sort_values("check_pk", kind="stable")
     moved = alone["run_location_pk"].ne(alone["run_location_pk"].shift()) & ~begins_group(alone, ["check_pk"])
     moves = moved.groupby(alone["check_pk"]).sum()
-    found: pd.Index[int] = moves.index[moves.ge(_LEAST_MOVES)]
+    found: pd.Index[int] = moves.index[moves.ge(thresholds.round_robin_moves)]
     return found
