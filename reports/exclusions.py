@@ -50,13 +50,16 @@ def without_excluded(history: History) -> History:
     def left(results: pd.DataFrame) -> pd.DataFrame:
         return results[~covered_results(results, excluded)].reset_index(drop=True)
 
-    recent = history.recent_sessions
+    def rest(sessions: pd.DataFrame) -> pd.DataFrame:
+        return sessions[~sessions["position"].isin(gone)].reset_index(drop=True)
+
     return replace(
         history,
         results=left(history.results),
         recent=left(history.recent),
         sequence=left(history.sequence),
-        recent_sessions=recent[~recent["position"].isin(gone)].reset_index(drop=True),
+        recent_sessions=rest(history.recent_sessions),
+        session_sequence=rest(history.session_sequence),
     )
 
 
