@@ -91,6 +91,7 @@ class ThresholdSettings(_Frozen):
     isolated_sessions: WholeNumber = Field(default=2, ge=1)
     gap_intervals: WholeNumber = Field(default=3, ge=1)
     gap_hours: WholeNumber = Field(default=24, ge=1)
+    gap_min_intervals: WholeNumber = Field(default=4, ge=1)
     broken_in_a_row: WholeNumber = Field(default=3, ge=1)
     broken_failures: WholeNumber = Field(default=6, ge=1)
     broken_results: WholeNumber = Field(default=10, ge=1)
@@ -100,14 +101,20 @@ class ThresholdSettings(_Frozen):
     location_share: Share = 0.50
     event_checks: WholeNumber = Field(default=4, ge=2)
     location_onsets: WholeNumber = Field(default=3, ge=1)
+    location_days: WholeNumber = Field(default=28, ge=1, le=56)
+    round_robin_moves: WholeNumber = Field(default=2, ge=1)
     false_discovery_rate: Share = 0.05
     ranking_pairs: WholeNumber = Field(default=30, ge=2)
+    ranking_quantile: Share = Field(default=0.05, le=0.5)
     level_change: Share = 0.10
     level_day_sessions: WholeNumber = Field(default=3, ge=1)
     level_week_days: WholeNumber = Field(default=5, ge=1, le=7)
+    level_base_weeks: WholeNumber = Field(default=4, ge=2, le=7)
+    drift_weeks: WholeNumber = Field(default=8, ge=3, le=8)
     pooled_checks: WholeNumber = Field(default=10, ge=2)
     censored_share: Share = 0.05
     coverage_loss: Share = 0.01
+    part_hours: WholeNumber = Field(default=1, ge=1, le=24)
 
     @field_validator("broken_results")
     @classmethod

@@ -1,24 +1,23 @@
 """Pure: where the history begins, and which spans it therefore holds a part of: their counts are no drop."""
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
 from reports.frames import History
+from reports.thresholds import DEFAULTS, Thresholds
 from reports.windows import Window
 
-_UNNOTICED: Final = timedelta(hours=1)
-"""So much less of a span does not show."""
 
-
-def part_from(firsts: "pd.Series[Any]", span: Window) -> datetime | None:
+def part_from(firsts: "pd.Series[Any]", span: Window, thresholds: Thresholds = DEFAULTS) -> datetime | None:
     """The local moment (naive) at which a history begins inside of the span; None when it holds the whole of it.
 
     `firsts`: `first_moments` of the history.
 
     It does when the history begins before the span, or as early in it as what runs seldom would: fewer days after its
-    beginning than usually lie between days with a session, and at the hour at which other days begin.
+    beginning than usually lie between days with a session, and at the hour at which other days begin, or no more than
+    `part_hours` later: so much less of a span does not show.
     """
     opening = pd.Timestamp(span.days[0])
     if firsts.empty or not opening <= firsts.index[0] <= pd.Timestamp(span.days[-1]):
@@ -31,7 +30,7 @@ def part_from(firsts: "pd.Series[Any]", span: Window) -> datetime | None:
     if pd.isna(clock):
         return None
     expected = max((firsts.index[0] + clock).to_pydatetime(), span.start_local.replace(tzinfo=None))
-    return begins if begins > expected + _UNNOTICED else None
+    return begins if begins > expected + timedelta(hours=thresholds.part_hours) else None
 
 
 def first_moments(history: History) -> "pd.Series[Any]":

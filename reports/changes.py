@@ -41,7 +41,7 @@ def find_changes(
     parts = [
         _broken(history, pairs, sessions, thresholds),
         _flaky(pairs, thresholds),
-        _trends(history, series),
+        _trends(history, series, thresholds),
         _coming_and_going(history),
     ]
     table = pd.concat([part.reindex(columns=list(COLUMNS)) for part in parts if len(part)] or [_nothing()])
@@ -165,10 +165,10 @@ def _fisher(table: pd.DataFrame) -> Floats:
     return p_value
 
 
-def _trends(history: History, series: pd.DataFrame) -> pd.DataFrame:
+def _trends(history: History, series: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     """Series that became slower or faster, drift, or begin because the run locations changed.
 
-    Of a level nobody knows the instant: it is that of the seven days that were compared, of a drift of its eight weeks.
+    Of a level nobody knows the instant: it is that of the seven days that were compared, of a drift of its weeks.
     """
     weeks = last_days(history.window, WEEKS_DAYS)
     changed = series[series["verdict"].isin([SLOWER, FASTER])]
@@ -186,7 +186,7 @@ def _trends(history: History, series: pd.DataFrame) -> pd.DataFrame:
     )
     drift = drift.assign(
         kind=drifting["drift"],
-        since_at=weeks[0].start,
+        since_at=weeks[-7 * thresholds.drift_weeks].start,
         measure="time_elapsed_per_week",
         before=drifting["base_ms"],
         now=drifting["level_ms"],

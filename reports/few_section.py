@@ -51,7 +51,7 @@ def _trends(report: Report) -> list[str]:
     needed = f"{limits.level_day_sessions} measured sessions on each of {limits.level_week_days} days"
     lacking = (
         (FEW_SESSIONS, f"ran too seldom for a weekly level ({needed}), so there is no power to find a change"),
-        (FEW_WEEKS, "cannot be compared yet: fewer than 4 weeks before this one have a level"),
+        (FEW_WEEKS, f"cannot be compared yet: fewer than {limits.level_base_weeks} weeks before this one have a level"),
     )
     sentences = []
     for verdict, why in lacking:

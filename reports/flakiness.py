@@ -23,7 +23,6 @@ SCOPES: Final = ("single", "narrow", "wide")
 DURATIONS: Final = ("isolated", "sustained", "open")
 PARTITION: Final[tuple[str, ...]] = tuple(f"{scope}_{duration}" for scope, duration in product(SCOPES, DURATIONS))
 """The columns of the failure partition; they add up to the failures."""
-GAP_MIN_INTERVALS: Final = 4
 _HOUR_MS: Final = 3_600_000
 
 
@@ -63,7 +62,7 @@ def count_flips(sequence: pd.DataFrame, pairs: "pd.Index[Any]", thresholds: Thre
     """Flips (neighbours in a sequence that differ) and transitions (all neighbours) of each of the pairs (PAIR).
 
     A gap longer than max(3 x the pair's median interval, 24 h) cuts the sequence: what lies between is unknown. Fewer
-    than GAP_MIN_INTERVALS intervals tell no usual one, so nothing is cut.
+    than `gap_min_intervals` intervals tell no usual one, so nothing is cut.
     """
     new, fail = begins_group(sequence, PAIR), sequence["fail"].to_numpy(dtype=bool)
     joined = ~new & ~_cuts(sequence["started_at"], new, thresholds)
@@ -94,7 +93,7 @@ def _cuts(started: "pd.Series[Any]", new: Bools, thresholds: Thresholds) -> Bool
     intervals = pd.Series(gap[inside]).groupby(group[inside])
     median, count = intervals.median().reindex(group[cut]), intervals.size().reindex(group[cut])
     usual = thresholds.gap_intervals * median.to_numpy()
-    cut[cut] = (gap[cut] > usual) & (count.to_numpy() >= GAP_MIN_INTERVALS)
+    cut[cut] = (gap[cut] > usual) & (count.to_numpy() >= thresholds.gap_min_intervals)
     return cut
 
 

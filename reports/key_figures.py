@@ -13,6 +13,7 @@ from reports.incidents import failed_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
 from reports.states import BROKEN, FLAKY
+from reports.thresholds import DEFAULTS, Thresholds
 from reports.windows import Window, last_days
 
 COUNT = "count"
@@ -60,6 +61,8 @@ def key_figures(
     results: Mapping[int, Mapping[str, float]],
     firsts: "pd.Series[Any]",
     adjusted: Mapping[str, float] | None = None,
+    *,
+    thresholds: Thresholds = DEFAULTS,
 ) -> list[KeyFigure]:
     """Every key figure, in the order of the page; `before` is NaN when nothing was rated then.
 
@@ -67,7 +70,7 @@ def key_figures(
     result. `firsts`: `beginning.first_moments`. `adjusted`: `figures_of` the history without what is excluded; None:
     nothing is.
     """
-    begun = _week_begun(history, firsts)
+    begun = _week_begun(history, firsts, thresholds)
     weekly = _weekly(history, begun) | _of_results(begun, results)
     windows = (history.window, history.before)
     of_now, of_before = (figures_of(history, window, pairs) for window, pairs in zip(windows, spans, strict=True))
@@ -146,7 +149,7 @@ def _of_results(begun: int, results: Mapping[int, Mapping[str, float]]) -> dict[
     return {name: [told.get(number, {}).get(name, float("nan")) for number in range(1, WEEKS)] for name in names}
 
 
-def _week_begun(history: History, firsts: "pd.Series[Any]") -> int:
+def _week_begun(history: History, firsts: "pd.Series[Any]", thresholds: Thresholds) -> int:
     """The week in whose middle the history begins; -1 when it begins with a week, or before those looked at."""
     days = last_days(history.window, WEEKS * _WEEK_DAYS)
     days_back = (history.window.days[-1] - firsts.index[0].date()).days if len(firsts) else len(days)
@@ -155,7 +158,7 @@ def _week_begun(history: History, firsts: "pd.Series[Any]") -> int:
         return -1
     first, last = days[number * _WEEK_DAYS], days[number * _WEEK_DAYS + _WEEK_DAYS - 1]
     span = replace(history.window, start=first.start, end=last.end)
-    return -1 if part_from(firsts, span) is None else number
+    return -1 if part_from(firsts, span, thresholds) is None else number
 
 
 def _share(count: float, n: float) -> float:

@@ -20,8 +20,7 @@ from reports.thresholds import DEFAULTS, Thresholds
 
 WEEKS: Final = 9
 """Weekly levels that are looked at: this one, seven to compare with, and one more for the report before."""
-_BASE: Final = (4, 7)
-_DRIFT_WEEKS: Final = 8
+_MOST_BASE: Final = 7
 _LEAST_VARIANCE: Final = 1e-8
 _TRIGAMMA_RANGE: Final = (1e-6, 1e10)
 
@@ -60,17 +59,19 @@ def week_numbers(levels: pd.DataFrame, last_day: date) -> "pd.Series[int]":
 
 
 def level_changes(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
-    """This week's level against the mean of the 4 to 7 levels of the weeks before, per series (the index).
+    """This week's level against the mean of the levels of the seven weeks before, per series (the index).
+
+    Of those `level_base_weeks` or more must be known.
 
     Columns: weeks (k), level, base (logs), effect, p_value, q_value, low, high (95 % interval of the effect), usual
     (the half width within which a change is usual variation), announced. e = y - mean(base), s2 = var(base, ddof 1) on
     k - 1 degrees, moderated over the series of the same k; t = e / (s sqrt(1 + 1/k)).
     """
-    now, base = weeks[WEEKS - 1], weeks[list(range(WEEKS - 1 - _BASE[1], WEEKS - 1))]
+    now, base = weeks[WEEKS - 1], weeks[list(range(WEEKS - 1 - _MOST_BASE, WEEKS - 1))]
     k, mean, s2 = base.notna().sum(axis=1), base.mean(axis=1), base.var(axis=1, ddof=1)
-    effect = (now - mean).where(k.ge(_BASE[0]))
+    effect = (now - mean).where(k.ge(thresholds.level_base_weeks))
     found = []
-    for size in range(_BASE[0], _BASE[1] + 1):
+    for size in range(thresholds.level_base_weeks, _MOST_BASE + 1):
         tested = effect.notna() & k.eq(size)
         spread = 1 + 1 / size
         found.append(_tested(effect[tested], s2[tested], df=size - 1, spread=spread, thresholds=thresholds))
@@ -80,19 +81,19 @@ def level_changes(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd.
 
 
 def drifts(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS, *, back: int = 0) -> pd.DataFrame:
-    """The slope of a straight line through eight weekly levels that end `back` weeks before this one.
+    """The slope of a straight line through `drift_weeks` weekly levels that end `back` weeks before this one.
 
-    Columns as in `level_changes`; effect, low and high are per week (logs). s2 is the variance around the line on 6
-    degrees; a drift is announced when it adds up to `level_change` or more over the eight weeks.
+    Columns as in `level_changes`; effect, low and high are per week (logs). s2 is the variance around the line on
+    drift_weeks - 2 degrees; a drift is announced when it adds up to `level_change` or more over these weeks.
     """
-    last = WEEKS - back
-    part = weeks[list(range(last - _DRIFT_WEEKS, last))].dropna()
-    x = np.arange(_DRIFT_WEEKS) - (_DRIFT_WEEKS - 1) / 2
+    last, count = WEEKS - back, thresholds.drift_weeks
+    part = weeks[list(range(last - count, last))].dropna()
+    x = np.arange(count) - (count - 1) / 2
     sxx = float((x**2).sum())
     y = part.to_numpy()
     slope = y @ x / sxx
     rest = y - y.mean(axis=1, keepdims=True) - np.outer(slope, x)
-    df = _DRIFT_WEEKS - 2
+    df = count - 2
     table = _tested(
         pd.Series(slope, index=part.index, dtype="float64"),
         pd.Series((rest**2).sum(axis=1) / df, index=part.index, dtype="float64"),
@@ -100,7 +101,7 @@ def drifts(weeks: pd.DataFrame, thresholds: Thresholds = DEFAULTS, *, back: int 
         spread=1 / sxx,
         thresholds=thresholds,
     ).reindex(weeks.index)
-    return _announced(table, table["effect"] * (_DRIFT_WEEKS - 1), thresholds)
+    return _announced(table, table["effect"] * (count - 1), thresholds)
 
 
 def _tested(

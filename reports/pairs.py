@@ -10,6 +10,7 @@ from reports.flakiness import classify_failures, with_flakes, with_flakiness
 from reports.frames import (
     MISSING,
     PAIR,
+    RECENT_DAYS,
     History,
     begins_group,
     chosen,
@@ -23,13 +24,10 @@ from reports.location_test import compare_locations
 from reports.pass_rate import with_rates
 from reports.ranking import flake_floor
 from reports.states import FLAKY, pair_states
-from reports.thresholds import Thresholds
+from reports.thresholds import DEFAULTS, Thresholds
 from reports.windows import Window, last_days
 
 _OK = (Outcome.PASS, Outcome.DEGRADED)
-_LEAST_MOVES = 2
-LOCATION_DAYS = 28
-"""The location test looks at this many days up to the window's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +76,19 @@ def compare_pairs(
     """
     now, before = spans
     table = describe_pairs(now, thresholds)
-    start = last_days(history.window, LOCATION_DAYS)[0].start
-    trailing = within_ordered(history.recent, replace(history.window, start=start))
+    start, recent = (last_days(history.window, days)[0].start for days in (thresholds.location_days, RECENT_DAYS))
+    trailing = within_ordered(history.recent, replace(history.window, start=recent))
     check = table.index.get_level_values("check_pk")
-    round_robin = check.isin(round_robin_checks(trailing))
+    round_robin = check.isin(round_robin_checks(trailing, thresholds))
     alone = check[round_robin]
-    sequence = history.sequence
+    sequence = history.sequence if start >= recent else history.weeks_sequence
     comparable = chosen(sequence, since(sequence, start) & ~sequence["check_pk"].isin(alone).to_numpy())
     floor = flake_floor(table["flake_events"], table["n"], thresholds)
     retried = trailing.loc[trailing["attempts"].gt(0), "check_pk"]
     earlier = before.table[["state", "state_since_at", "n", "failed", "flake_events"]].reindex(table.index)
     both_flaky = table["state"].eq(FLAKY) & earlier["state"].eq(FLAKY)
     response = history.response.reindex(table.index).add_prefix("response_")
-    pairs = pairs_of(trailing)
+    pairs = pairs_of(within_ordered(history.weeks, replace(history.window, start=start)))
     pairs = pairs[~pairs.get_level_values("check_pk").isin(alone)]
     previous = last_before(history.weeks_sequence, start)
     compared = compare_locations(pairs, comparable, events, thresholds, previous).reindex(table.index)
@@ -123,8 +121,8 @@ def _ranks(table: pd.DataFrame, history: History, thresholds: Thresholds) -> "pd
     return pd.Series(range(1, len(order) + 1), index=order.index, dtype="float64").reindex(table.index)
 
 
-def round_robin_checks(results: pd.DataFrame) -> "pd.Index[int]":
-    """Checks whose every session ran at one location, and that moved between locations more than once."""
+def round_robin_checks(results: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> "pd.Index[int]":
+    """Checks whose every session ran at one location, and that moved between locations `round_robin_moves` times."""
     ran = results.loc[results["outcome"].ne(MISSING), ["check_pk", "run_location_pk", "position"]]
     position, check = ran["position"].to_numpy(), ran["check_pk"].to_numpy()
     together = np.zeros(check.max(initial=0) + 1, dtype=bool)
@@ -132,5 +130,5 @@ def round_robin_checks(results: pd.DataFrame) -> "pd.Index[int]":
     alone = ran[~together[check]].sort_values("check_pk", kind="stable")
     moved = alone["run_location_pk"].ne(alone["run_location_pk"].shift()) & ~begins_group(alone, ["check_pk"])
     moves = moved.groupby(alone["check_pk"]).sum()
-    found: pd.Index[int] = moves.index[moves.ge(_LEAST_MOVES)]
+    found: pd.Index[int] = moves.index[moves.ge(thresholds.round_robin_moves)]
     return found

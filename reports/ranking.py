@@ -9,7 +9,6 @@ from scipy import optimize, special
 from reports.intervals import Floats, wilson
 from reports.thresholds import DEFAULTS, Thresholds
 
-_QUANTILE = 0.05
 _LOG_BOUNDS = ((-12.0, 12.0), (-3.0, 14.0))
 
 
@@ -24,15 +23,17 @@ class Prior:
 def flake_floor(events: npt.ArrayLike, n: npt.ArrayLike, thresholds: Thresholds = DEFAULTS) -> Floats:
     """The flake rate that each pair has at least, with 95 % certainty: what the ranking goes by; NaN at n = 0.
 
-    The 5 % quantile of an empirical-Bayes beta-binomial: all pairs together say which rates are usual, and each pair's
-    own runs move it away from there. With fewer than `ranking_pairs` pairs, or when no such distribution fits, Wilson's
-    lower bound.
+    The 5 % quantile (`ranking_quantile`) of an empirical-Bayes beta-binomial: all pairs together say which rates are
+    usual, and each pair's own runs move it away from there. With fewer than `ranking_pairs` pairs, or when no such
+    distribution fits, Wilson's lower bound, whatever the quantile.
     """
     x, total = np.asarray(events, dtype=np.float64), np.asarray(n, dtype=np.float64)
     known = total > 0
     prior = fit_prior(x[known], total[known]) if known.sum() >= thresholds.ranking_pairs else None
     low, _ = wilson(x, total)
-    return low if prior is None else np.where(known, posterior_quantile(_QUANTILE, x, total, prior), np.nan)
+    if prior is None:
+        return low
+    return np.where(known, posterior_quantile(thresholds.ranking_quantile, x, total, prior), np.nan)
 
 
 def fit_prior(x: Floats, n: Floats) -> Prior | None:

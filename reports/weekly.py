@@ -88,8 +88,10 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     incidents = find_incidents(history.session_sequence, history.recent, history.window, history.check_beginnings)
     weeks = weekly_results(history, events, thresholds)
     firsts = first_moments(history)
-    figures = key_figures(history, (now, before), weeks, firsts, _adjusted(history, events, thresholds))
-    before_from = part_from(firsts, history.before)
+    figures = key_figures(
+        history, (now, before), weeks, firsts, _adjusted(history, events, thresholds), thresholds=thresholds
+    )
+    before_from = part_from(firsts, history.before, thresholds)
     return Report(
         window=history.window,
         before=history.before,
@@ -111,7 +113,7 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
         session_strips=strips.session_strips(history, pairs),
         failures_by_hour=strips.failures_by_hour(history),
         coverage=count_coverage(history),
-        window_from=part_from(firsts, history.window),
+        window_from=part_from(firsts, history.window, thresholds),
         before_from=before_from,
         silent_after=silent_after(history),
         about=str(selection),
