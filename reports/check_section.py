@@ -24,13 +24,14 @@ _TYPE_LENGTH: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """One check: its pass rate in words and what stands beside it."""
+    """One check: its pass rate in words (`adjusted`: without exclusions, empty if the same) and what is beside it."""
 
     name: Name
     check_type: str
     state: str
     since: str
     pass_rate: str
+    adjusted: str
     failed: int
     incidents: int
     split: str
@@ -100,6 +101,9 @@ def _row(report: Report, check: Any, strip: Sequence[charts.Square]) -> CheckRow
         state=check.state if isinstance(check.state, str) else "",
         since=_since(report, check),
         pass_rate=pass_rate,
+        adjusted=wording.other(
+            wording.fraction(check.ok_adjusted, check.n_adjusted), wording.fraction(ok, check.rated)
+        ),
         failed=check.failed + check.timed_out,
         incidents=check.incidents,
         split=f"{check.split_sessions:,}" if check.shared_sessions else "",

@@ -109,8 +109,8 @@ def test_a_session_that_failed_without_a_failed_result_stays() -> None:
     assert adjusted(report.checks, "check_name") == {("Checkout",): (1, 0.0)}
 
 
-def test_an_exclusion_outside_the_window_or_taken_back_is_not_in_the_report() -> None:
-    engine = excluding(hourly(["fail"]), (-24, 0, None, None), (168, 169, None, None), (0, 1, None, None))
+def test_an_exclusion_outside_of_both_weeks_or_taken_back_is_not_in_the_report() -> None:
+    engine = excluding(hourly(["fail"]), (-200, -168, None, None), (168, 169, None, None), (0, 1, None, None))
     remove_exclusion(engine, 3, who="bob@desk")
 
     report = build_report(engine, week())
