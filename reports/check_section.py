@@ -101,15 +101,19 @@ def _row(report: Report, check: Any, strip: Sequence[charts.Square]) -> CheckRow
         state=check.state if isinstance(check.state, str) else "",
         since=_since(report, check),
         pass_rate=pass_rate,
-        adjusted=wording.other(
-            wording.fraction(check.ok_adjusted, check.n_adjusted), wording.fraction(ok, check.rated)
-        ),
+        adjusted=_adjusted(check),
         failed=check.failed + check.timed_out,
         incidents=check.incidents,
         split=f"{check.split_sessions:,}" if check.shared_sessions else "",
         first_try=wording.percent(check.first_try_pass_rate),
         strip=strip,
     )
+
+
+def _adjusted(check: Any) -> str:
+    if check.pass_rate_adjusted == check.pass_rate:
+        return ""
+    return wording.fraction(check.ok_adjusted, check.n_adjusted)
 
 
 def _since(report: Report, check: Any) -> str:

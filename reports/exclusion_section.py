@@ -21,7 +21,8 @@ _LONGEST_WHO: Final = 60
 class ExcludedSpan:
     """One exclusion in words, its times on the clocks of the report's zone.
 
-    `only_before`: it reaches into the time before, and not into the window.
+    `only_before`: it reaches into the time before, and not into the window. `sessions` and `results`: how many rated
+    ones it covers of the window, and of the time before.
     """
 
     number: int
@@ -32,8 +33,8 @@ class ExcludedSpan:
     reason: str
     who: str
     only_before: bool
-    covered: Sequence[int]
-    """How many rated sessions and results of the window it covers, then of the time before."""
+    sessions: tuple[int, int]
+    results: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ def _span(row: Any, report: Report) -> ExcludedSpan:
         reason=short(row.reason, longest=_LONGEST_REASON),
         who=short(row.created_by, longest=_LONGEST_WHO),
         only_before=row.reaches_into == "before",
-        covered=(row.sessions, row.results, row.sessions_before, row.results_before),
+        sessions=(row.sessions, row.sessions_before),
+        results=(row.results, row.results_before),
     )
 
 

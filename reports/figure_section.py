@@ -42,12 +42,17 @@ _FLOORS: Final = (0.95, 0.9, 0.5, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One figure of the first screen; `path` draws its weeks above `floor`, empty when fewer than two are known."""
+    """One figure of the first screen; `path` draws its weeks above `floor`, empty when fewer than two are known.
+
+    `adjusted` and `before_adjusted`, here and in the table: without exclusions, empty if the same.
+    """
 
     label: str
     value: str
     note: str
+    adjusted: str
     before: str
+    before_adjusted: str
     path: str
     floor: str
     words: str
@@ -55,7 +60,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class FigureRow:
-    """One figure with all its weeks, as the table shows it; `adjusted` and `before_adjusted` are empty if the same."""
+    """One figure with all its weeks, as the table shows it."""
 
     label: str
     now: str
@@ -133,12 +138,6 @@ def adjusted_figures(report: Report) -> list[tuple[str, list[str]]]:
     return [(name, row) for name, row in said if row[0] != row[1] or row[2] != row[3]]
 
 
-def _without(recorded: str, adjusted: str) -> str:
-    """What follows the recorded figure: the one without what a person excluded, when that is another."""
-    left = wording.other(adjusted, recorded)
-    return f"; {wording.WITHOUT}: {left}" if left else ""
-
-
 def _card(figure: KeyFigure, note: str, before: str) -> Card:
     say = _SAY[figure.kind]
     now, then = say(figure.now), say(figure.before)
@@ -148,8 +147,10 @@ def _card(figure: KeyFigure, note: str, before: str) -> Card:
     return Card(
         label=_LABELS[figure.name],
         value=now,
-        note=note + _without(now, say(figure.adjusted)),
-        before=f"{before}: {then}{_without(then, say(figure.before_adjusted))}",
+        note=note,
+        adjusted=wording.other(say(figure.adjusted), now),
+        before=f"{before}: {then}",
+        before_adjusted=wording.other(say(figure.before_adjusted), then),
         path=charts.spark_path(figure.weeks, floor=floor, top=top) if len(known) > 1 else "",
         floor=f"{_weeks(figure.weeks, len(known))}, from {f'{floor * 100:.0f} %' if floor else '0'}",
         words=", ".join(map(say, figure.weeks)),

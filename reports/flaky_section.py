@@ -165,6 +165,7 @@ def _worse_row(row: Any) -> WorseRow:
 
 def _pair(row: Any) -> PairRow:
     isolated = row.flake_events - row.retry_pass
+    same = row.flake_rate_adjusted == row.flake_rate
     parts = [
         text
         for count, text in (
@@ -177,9 +178,7 @@ def _pair(row: Any) -> PairRow:
         name=check_name(row.check_name, row.check_id, row.link),
         location=place_name(row.run_location),
         rate=wording.rate(row.flake_events, row.n, row.flake_rate_low, row.flake_rate_high),
-        adjusted=wording.other(
-            wording.fraction(row.flake_events_adjusted, row.n_adjusted), wording.fraction(row.flake_events, row.n)
-        ),
+        adjusted="" if same else wording.fraction(row.flake_events_adjusted, row.n_adjusted),
         made_of=wording.listing(parts) + ("" if row.retries_seen else "; retries not seen"),
         flips=f"{row.flips:,} of {row.transitions:,}" if row.transitions else "unknown",
     )
