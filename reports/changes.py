@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reports.check_states import BY_CHECK, rated_by_check
-from reports.frames import INSTANT, PAIR, WEEKS_DAYS, History, within_ordered
+from reports.check_states import BY_CHECK
+from reports.frames import INSTANT, PAIR, WEEKS_DAYS, History, within, within_ordered
 from reports.intervals import ratio, wilson
 from reports.location_test import adjusted
 from reports.states import BROKEN, FEW, FLAKY, HEALTHY, mended_at
@@ -73,7 +73,7 @@ def _broken(history: History, pairs: pd.DataFrame, sessions: pd.DataFrame, thres
     passing = own[own["was_broken"] & own["n"].ge(thresholds.min_runs) & ~own["check_pk"].isin(broken_now)]
     mended = [
         _mended(history.sequence, PAIR, working, history.window, thresholds) if len(working) else working,
-        _mended(rated_by_check(history), BY_CHECK, passing, history.window, thresholds) if len(passing) else passing,
+        _mended(history.session_sequence, BY_CHECK, passing, history.window, thresholds) if len(passing) else passing,
     ]
     parts = [("broken", turned), ("broken", failing), *(("recovered", part) for part in mended)]
     rows = pd.concat([part[_TOLD].assign(kind=kind) for kind, part in parts if len(part)] or [turned])
@@ -110,13 +110,12 @@ def _once(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _session_failures(history: History) -> pd.DataFrame:
     """Per check: failed and rated sessions now and before, and the newest failed session's position."""
-    rated = history.recent_sessions[history.recent_sessions["rated"]]
+    now, before = (within(history.session_sequence, window) for window in (history.window, history.before))
     sums: dict[str, pd.Series[Any]] = {}
-    for name, window in (("now", history.window), ("before", history.before)):
-        counts = within_ordered(rated, window).groupby("check_pk")["fail"].agg(["sum", "size"])
-        sums |= {f"x_{name}": counts["sum"], f"n_{name}": counts["size"]}
-    failed = within_ordered(rated[rated["fail"]], history.window).groupby("check_pk")["position"].max()
-    return pd.DataFrame(sums).fillna(0).assign(position=failed)
+    for name, sessions in (("now", now), ("before", before)):
+        fail = sessions.groupby("check_pk")["fail"]
+        sums |= {f"x_{name}": fail.sum(), f"n_{name}": fail.size()}
+    return pd.DataFrame(sums).fillna(0).assign(position=now[now["fail"]].groupby("check_pk")["position"].max())
 
 
 def _with_difference(table: pd.DataFrame) -> pd.DataFrame:
@@ -146,6 +145,8 @@ def _flaky(pairs: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
     mended = tested[certain & ~more & was_flaky & ~is_flaky & tested["state"].ne(BROKEN)].assign(kind="recovered")
     both = _with_difference(pd.concat([turned, mended])).assign(measure="flake_rate")
     both = both.assign(size=both["change"].abs()).sort_values("size", ascending=False, kind="stable")
+    if both.empty:
+        return both
     rows = both.groupby(["kind", "check_pk"], as_index=False)
     first = {name: (name, "first") for name in ("measure", "before", "now", "change", "change_low", "change_high")}
     return rows.agg(run_locations=("run_location", _joined), since_at=("state_since_at", "min"), **first)
@@ -153,10 +154,14 @@ def _flaky(pairs: pd.DataFrame, thresholds: Thresholds) -> pd.DataFrame:
 
 def _fisher(table: pd.DataFrame) -> "pd.Series[float]":
     """Twice the smaller tail of Fisher's exact test on the flake events of now and before; 1 where there were none."""
-    events, runs = table["x_now"] + table["x_before"], table["n_now"] + table["n_before"]
-    chance = stats.hypergeom(runs, events, table["n_now"])
-    tail = np.minimum(chance.sf(table["x_now"] - 1), chance.cdf(table["x_now"]))
-    return pd.Series(np.minimum(2 * tail, 1.0), index=table.index, dtype="float64")
+    columns = ("x_now", "x_before", "n_now", "n_before")
+    x_now, x_before, n_now, n_before = (table[name].to_numpy() for name in columns)
+    some = x_now + x_before > 0
+    x = x_now[some]
+    chance = stats.hypergeom((n_now + n_before)[some], (x_now + x_before)[some], n_now[some])
+    p_value = np.ones(len(table))
+    p_value[some] = np.minimum(2 * np.minimum(chance.sf(x - 1), chance.cdf(x)), 1.0)
+    return pd.Series(p_value, index=table.index)
 
 
 def _trends(history: History, series: pd.DataFrame) -> pd.DataFrame:

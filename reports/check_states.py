@@ -4,7 +4,7 @@ from typing import Final
 
 import pandas as pd
 
-from reports.frames import History, check_by_check, within_ordered
+from reports.frames import History, within
 from reports.states import BROKEN, HEALTHY, STATES, sequence_ends
 from reports.thresholds import Thresholds
 
@@ -19,12 +19,11 @@ def session_states(history: History, thresholds: Thresholds) -> pd.DataFrame:
     whether they said so when the time before ended. Broken by the rule for pairs, and as those only from `min_runs`
     sessions on: a session that timed out has no result, so no pair tells of it.
     """
-    rated = _rated(history)
-    ordered = check_by_check(rated)
+    ordered = history.session_sequence
     begun = history.check_beginnings["first_failed_at"]
     now, before = (
         sequence_ends(ordered, BY_CHECK, window, thresholds, begun).assign(
-            n=within_ordered(rated, window).groupby("check_pk").size()
+            n=within(ordered, window)["check_pk"].value_counts()
         )
         for window in (history.window, history.before)
     )
@@ -34,15 +33,6 @@ def session_states(history: History, thresholds: Thresholds) -> pd.DataFrame:
         broken=now["broken"] & now["n"].ge(thresholds.min_runs),
         was_broken=was_broken.reindex(now.index, fill_value=False),
     )
-
-
-def rated_by_check(history: History) -> pd.DataFrame:
-    """`frames.check_by_check` of the rated sessions of the time that is looked at."""
-    return check_by_check(_rated(history))
-
-
-def _rated(history: History) -> pd.DataFrame:
-    return history.recent_sessions[history.recent_sessions["rated"]]
 
 
 def check_states(pairs: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
@@ -59,13 +49,8 @@ def check_states(pairs: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
     places = told["state"].map({state: place for place, state in enumerate(STATES)})
     worst = told[places.eq(places.groupby(told["check_pk"]).transform("min"))]
     worst = worst.assign(unknown=worst["state_since_at"].isna())
-    table = worst.groupby("check_pk").agg(
-        state=("state", "first"),
-        first_at=("state_since_at", "min"),
-        last_at=("state_since_at", "max"),
-        failing=("failing", "any"),
-        unknown=("unknown", "any"),
-    )
-    since = table["first_at"].mask(table["state"].eq(BROKEN) & table["unknown"])
-    since = since.mask(table["state"].eq(HEALTHY), table["last_at"].mask(table["failing"]))
-    return pd.DataFrame({"state": table["state"], "state_since_at": since})
+    groups = worst.groupby("check_pk")
+    state, failing, unknown = groups["state"].first(), groups["failing"].any(), groups["unknown"].any()
+    since = groups["state_since_at"].min().mask(state.eq(BROKEN) & unknown)
+    since = since.mask(state.eq(HEALTHY), groups["state_since_at"].max().mask(failing))
+    return pd.DataFrame({"state": state, "state_since_at": since})

@@ -40,9 +40,16 @@ def _places(rows: pd.DataFrame, fleet: pd.DataFrame) -> "pd.Series[int]":
 
 
 def _shared(rows: pd.DataFrame, least: int, share: float) -> pd.DataFrame:
+    """The firings, and run locations, of which at least so many checks, and this share of them, failed."""
     failed = rows["fire_pk"].isin(rows.loc[rows["fail"], "fire_pk"].unique())
     groups = rows[failed].groupby(["fire_pk", "run_location_pk"])
-    counts = groups.agg(checks=("check_pk", "nunique"), failed=("fail", "sum"), started_at=("started_at", "min"))
+    counts = pd.DataFrame(
+        {
+            "checks": groups["check_pk"].nunique(),
+            "failed": groups["fail"].sum(),
+            "started_at": groups["started_at"].min(),
+        }
+    )
     many = counts["failed"].gt(0) & counts["checks"].ge(least) & (ratio(counts["failed"], counts["checks"]) >= share)
     return counts[many].reset_index()
 
@@ -75,14 +82,7 @@ def merge_events(events: pd.DataFrame, firings: pd.DataFrame) -> pd.DataFrame:
     for column in ("schedule", "kind", "run_location_pk"):
         new |= keyed[column].ne(keyed[column].shift())
     merged = keyed.sort_values("failed", ascending=False, kind="stable").groupby(new.cumsum().rename("event"))
-    table = merged.agg(
-        schedule=("schedule", "first"),
-        kind=("kind", "first"),
-        run_location_pk=("run_location_pk", "first"),
-        firings=("fire_pk", "size"),
-        checks=("checks", "first"),
-        failed=("failed", "first"),
-        first_at=("started_at", "min"),
-        last_at=("started_at", "max"),
-    )
+    worst = merged[["schedule", "kind", "run_location_pk", "checks", "failed"]].first()
+    started = merged["started_at"]
+    table = worst.assign(firings=merged.size(), first_at=started.min(), last_at=started.max())
     return table.sort_values(["first_at", "schedule", "kind", "run_location_pk"], ignore_index=True)

@@ -26,27 +26,30 @@ def without_excluded(history: History) -> History:
     excluded = history.exclusions
     if excluded.empty:
         return history
-    recent = history.recent_sessions
-    rated_ones = recent[recent["rated"]]
-    gone = rated_ones.loc[covered_sessions(rated_ones, history.recent, excluded), "position"]
+    sessions = history.recent_sessions[history.recent_sessions["rated"]]
+    gone = sessions.loc[covered_sessions(sessions, history.recent, excluded), "position"]
 
     def left(results: pd.DataFrame) -> pd.DataFrame:
         return results[~covered_results(results, excluded)].reset_index(drop=True)
 
+    def rest(sessions: pd.DataFrame) -> pd.DataFrame:
+        return sessions[~sessions["position"].isin(gone)].reset_index(drop=True)
+
     return replace(
         history,
-        sessions=history.sessions[~history.sessions["position"].isin(gone)].reset_index(drop=True),
+        sessions=rest(history.sessions),
         results=left(history.results),
         recent=left(history.recent),
         sequence=left(history.sequence),
-        recent_sessions=recent[~recent["position"].isin(gone)].reset_index(drop=True),
+        recent_sessions=rest(history.recent_sessions),
+        session_sequence=rest(history.session_sequence),
     )
 
 
 def adjust_pairs(pairs: pd.DataFrame, left: pd.DataFrame | None) -> pd.DataFrame:
     """`pairs` (with PAIR as columns) plus n, pass_rate, flake_events and flake_rate, each `_adjusted`.
 
-    `left`: the table of `measure_pairs` of `without_excluded`; None, here and below: nothing is excluded.
+    `left`: `describe_pairs` of `without_excluded`; None, here and below: nothing is excluded.
     """
     return _beside(pairs, left, PAIR, counts=("n", "flake_events"), measures=("pass_rate", "flake_rate"))
 

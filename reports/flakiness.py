@@ -4,6 +4,7 @@ As a script: `python -m reports.flakiness sqlite:///history.db --week 2026-W47 -
 (check, run location) as CSV.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from itertools import product
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from reports.events import is_in_event
-from reports.frames import PAIR, Bools, Rows, begins_group
+from reports.frames import PAIR, Bools, Rows, begins_group, places_of
 from reports.incidents import failed_runs
 from reports.intervals import ratio, wilson
 from reports.thresholds import DEFAULTS, Thresholds
@@ -26,32 +27,40 @@ GAP_MIN_INTERVALS: Final = 4
 _HOUR_MS: Final = 3_600_000
 
 
-def flakiness(
-    sequence: pd.DataFrame, failures: pd.DataFrame, counts: pd.DataFrame, thresholds: Thresholds = DEFAULTS
-) -> pd.DataFrame:
-    """The flakiness of each (check, location) in `counts`, which comes from `pass_rate.count_results(results, PAIR)`.
+def with_flakes(counts: pd.DataFrame, failures: pd.DataFrame) -> pd.DataFrame:
+    """The counts (`pass_rate.count_results` by PAIR) plus flake_events and flake_rate (NaN at n = 0).
 
-    `sequence` comes from `frames.sequences`, `failures` from `classify_failures`. Columns: flips, transitions,
-    flip_rate, PARTITION, flake_events, flake_rate with its interval, incidents. flake_events = retry passes + failures
-    that are flakes. flip_rate is null without a transition, as below two results; flake_rate at n = 0.
+    flake_events = retry passes + failures that are flakes. `failures` come from `classify_failures`.
     """
-    flips = count_flips(sequence, thresholds).reindex(counts.index, fill_value=0)
-    partition = count_cells(failures).reindex(counts.index, fill_value=0)
-    flakes = failures[failures["flake"]].groupby(list(PAIR)).size().reindex(counts.index, fill_value=0)
+    flakes = np.bincount(places_of(failures[failures["flake"]], counts.index), minlength=len(counts))
     events = counts["retry_pass"] + flakes
-    low, high = wilson(events, counts["n"])
-    return flips.join(partition).assign(
-        flip_rate=ratio(flips["flips"], flips["transitions"]),
-        flake_events=events,
-        flake_rate=ratio(events, counts["n"]),
+    return counts.assign(flake_events=events, flake_rate=ratio(events, counts["n"]))
+
+
+def with_flakiness(
+    counts: pd.DataFrame, sequence: pd.DataFrame, failures: pd.DataFrame, thresholds: Thresholds = DEFAULTS
+) -> pd.DataFrame:
+    """The counts `with_flakes` plus all else that tells how a pair fails.
+
+    `sequence` (`frames.sequences`) and `failures` are those of the counts. Columns: flips, transitions, flip_rate
+    (null without a transition, as below two results), PARTITION, the interval of flake_rate, incidents.
+    """
+    flips, transitions = count_flips(sequence, counts.index, thresholds)
+    low, high = wilson(counts["flake_events"], counts["n"])
+    begins = failures["run"].diff().ne(0)
+    return counts.assign(
+        flips=flips,
+        transitions=transitions,
+        flip_rate=ratio(flips, transitions),
+        **count_cells(failures, counts.index),
         flake_rate_low=low,
         flake_rate_high=high,
-        incidents=failures.groupby(list(PAIR))["run"].nunique().reindex(counts.index, fill_value=0).astype("int64"),
+        incidents=np.bincount(places_of(failures[begins], counts.index), minlength=len(counts)),
     )
 
 
-def count_flips(sequence: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd.DataFrame:
-    """`transitions` (neighbours in a sequence) and `flips` (those that differ) per pair.
+def count_flips(sequence: pd.DataFrame, pairs: "pd.Index[Any]", thresholds: Thresholds = DEFAULTS) -> tuple[Rows, Rows]:
+    """Flips (neighbours in a sequence that differ) and transitions (all neighbours) of each of the pairs (PAIR).
 
     A gap longer than max(3 x the pair's median interval, 24 h) cuts the sequence: what lies between is unknown. Fewer
     than GAP_MIN_INTERVALS intervals tell no usual one, so nothing is cut.
@@ -61,11 +70,11 @@ def count_flips(sequence: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> pd
     flipped = joined.copy()
     flipped[1:] &= fail[1:] != fail[:-1]
     first = np.flatnonzero(new)
-    pairs = pd.MultiIndex.from_frame(sequence[list(PAIR)].iloc[first])
-    counts = {"flips": flipped, "transitions": joined}
-    return pd.DataFrame(
-        {name: np.add.reduceat(flag, first, dtype=np.int64) for name, flag in counts.items()}, index=pairs
-    )
+    found, counts = places_of(sequence.iloc[first], pairs), np.zeros((2, len(pairs)), dtype=np.int64)
+    for row, flag in zip(counts, (flipped, joined), strict=True):
+        row[found] = np.add.reduceat(flag, first, dtype=np.int64)
+    flips, transitions = counts
+    return flips, transitions
 
 
 def _cuts(started: "pd.Series[Any]", new: Bools, thresholds: Thresholds) -> Bools:
@@ -133,11 +142,13 @@ def _failed_before(sequence: pd.DataFrame, rows: Rows, previous: pd.DataFrame | 
     return before
 
 
-def count_cells(failures: pd.DataFrame) -> pd.DataFrame:
-    """How many failures of each PAIR (the index) fall into each cell of PARTITION; a pair without one is absent."""
-    cells = failures.assign(cell=failures["scope"].astype(str) + "_" + failures["duration"].astype(str))
-    table = cells.groupby([*PAIR, "cell"]).size().unstack("cell", fill_value=0)  # noqa: PD010  a Series has no pivot_table
-    return table.reindex(columns=list(PARTITION), fill_value=0).astype("int64")
+def count_cells(failures: pd.DataFrame, pairs: "pd.Index[Any]") -> dict[str, Rows]:
+    """How many failures of each of the pairs (PAIR) fall into each cell of PARTITION."""
+    names = failures["scope"].astype(str) + "_" + failures["duration"].astype(str)
+    cell = names.map({name: place for place, name in enumerate(PARTITION)}).to_numpy(dtype=np.int64)
+    shape = (len(pairs), len(PARTITION))
+    counts = np.bincount(places_of(failures, pairs) * shape[1] + cell, minlength=math.prod(shape)).reshape(shape)
+    return dict(zip(PARTITION, counts.T, strict=True))
 
 
 if __name__ == "__main__":

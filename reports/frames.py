@@ -53,7 +53,8 @@ class History:
 
     `recent_sessions` and `recent` are the sessions (keys and outcome alone) and the results of the span that holds the
     window, `before` and the last RECENT_DAYS days; their positions continue those of the window downwards. `sequence`:
-    the rated ones of `recent`, pair by pair (`sequences`). `weeks_sessions`, `weeks` and `weeks_sequence` are the same
+    the rated ones of `recent`, pair by pair (`sequences`); `session_sequence`: those of `recent_sessions`, check by
+    check (`check_by_check`). `weeks_sessions`, `weeks` and `weeks_sequence` are the same
     of the last WEEKS_DAYS, and of what `recent` holds before. `levels`: per series and local day of the last LEVEL_DAYS
     rated, failed and first-try sessions, `n` of the timeElapsed sample and its `median_ms`, and `first_at`, when the
     first one started. `incidents`: per week of `levels.week_numbers` and check, as `load_incidents` counts them.
@@ -78,6 +79,7 @@ class History:
     recent_sessions: pd.DataFrame
     recent: pd.DataFrame
     sequence: pd.DataFrame
+    session_sequence: pd.DataFrame
     weeks_sessions: pd.DataFrame
     weeks: pd.DataFrame
     weeks_sequence: pd.DataFrame
@@ -178,10 +180,33 @@ def begins_group(frame: pd.DataFrame, by: Sequence[str]) -> Bools:
     return new
 
 
+def numbered(rows: pd.DataFrame, by: Sequence[str]) -> "tuple[Rows, pd.Index[Any]]":
+    """The number of each row's group of `by`, and the groups, sorted: what groupby finds, in half of its time.
+
+    No key may be unknown.
+    """
+    keys: list[tuple[Any, Any]] = [pd.factorize(rows[name], sort=True) for name in by]
+    number, values = keys[0]
+    if len(by) == 1:
+        return number, pd.Index(values, name=by[0])
+    for further, found in keys[1:]:
+        number = number * len(found) + further
+    places, groups = pd.factorize(number, sort=True)
+    codes: Any = np.unravel_index(groups, [len(found) for _, found in keys])
+    return places, pd.MultiIndex([found for _, found in keys], codes, names=list(by), verify_integrity=False)
+
+
 def pairs_of(results: pd.DataFrame) -> pd.MultiIndex:
     """Every PAIR of the results, sorted."""
     found = np.sort(pd.unique(slots(results, *PAIR)))
     return pd.MultiIndex.from_arrays([found // _MOST_KEYS, found % _MOST_KEYS], names=list(PAIR))
+
+
+def places_of(rows: pd.DataFrame, pairs: "pd.Index[Any]") -> Rows:
+    """The place of each row's PAIR among `pairs`, which are sorted and hold it."""
+    check, location = (pairs.get_level_values(name).to_numpy() for name in PAIR)
+    places: Rows = np.searchsorted(check * _MOST_KEYS + location, slots(rows, *PAIR))
+    return places
 
 
 def slots(frame: pd.DataFrame, first: str, second: str) -> "npt.NDArray[np.int64]":

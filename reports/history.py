@@ -79,6 +79,7 @@ def load_history(engine: Engine, window: Window) -> History:
             recent_sessions=within_ordered(sessions, recent).reset_index(drop=True),
             recent=within_ordered(results, recent).reset_index(drop=True),
             sequence=within(sequence, recent).reset_index(drop=True),
+            session_sequence=within(ordered, recent).reset_index(drop=True),
             weeks_sessions=sessions,
             weeks=results,
             weeks_sequence=sequence,

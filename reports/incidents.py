@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recorder.outcomes import Outcome
-from reports.frames import Rows, begins_group, check_by_check
+from reports.frames import Rows, begins_group
 from reports.windows import Window
 
 
@@ -32,17 +32,16 @@ def count_incidents(ordered: pd.DataFrame, by: Sequence[str]) -> "pd.Series[int]
 
 
 def find_incidents(
-    sessions: pd.DataFrame, results: pd.DataFrame, window: Window, begun: pd.DataFrame | None = None
+    ordered: pd.DataFrame, results: pd.DataFrame, window: Window, begun: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """The checks' maximal runs of failed sessions that reach into the window, in the order of time.
 
-    `sessions` (in the order of time) and `results` begin before it (`History.recent_sessions` and `recent`), so that
-    an incident's beginning is known; of those that were there before says `begun` (`History.check_beginnings`), None:
-    nothing is older. Columns: check_pk, failed_sessions (in the window), first_failed_at (NaT: too long ago to be
-    known), last_failed_at, last_good_at (NaT: none known), recovered_at (NaT: still failing when the window ends),
-    location_pks (sorted keys of the run locations that failed in the window), position (of its last failed session).
+    `ordered` and `results` begin before it (`History.session_sequence` and `recent`), so that an incident's beginning
+    is known; of those that were there before says `begun` (`History.check_beginnings`), None: nothing is older.
+    Columns: check_pk, failed_sessions (in the window), first_failed_at (NaT: too long ago to be known), last_failed_at,
+    last_good_at (NaT: none known), recovered_at (NaT: still failing when the window ends), location_pks (sorted keys of
+    the run locations that failed in the window), position (of its last failed session).
     """
-    ordered = check_by_check(sessions[sessions["rated"]])
     runs = failed_runs(ordered, ["check_pk"])
     first, last = runs["first"].to_numpy(), runs["last"].to_numpy()
     started = ordered["started_at"]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reports.beginning import part_from
-from reports.frames import History, check_by_check, within_ordered
+from reports.frames import History, within, within_ordered
 from reports.incidents import failed_runs
 from reports.levels import WEEKS, week_numbers
 from reports.pairs import Pairs
@@ -89,22 +89,22 @@ def key_figures(
 
 def figures_of(history: History, window: Window, pairs: Pairs) -> dict[str, float]:
     """The figures of one window by their names; `pairs`: those of the window."""
-    rated = history.recent_sessions[history.recent_sessions["rated"]]
-    return _session_figures(within_ordered(rated, window)) | _pair_figures(pairs)
+    sessions = within_ordered(history.recent_sessions, window)
+    return _session_figures(sessions, within(history.session_sequence, window)) | _pair_figures(pairs)
 
 
-def _session_figures(rated: pd.DataFrame) -> dict[str, float]:
-    """From the sessions themselves: a span may begin or end inside a day."""
-    n, failed = len(rated), int(rated["fail"].sum())
+def _session_figures(sessions: pd.DataFrame, ordered: pd.DataFrame) -> dict[str, float]:
+    """From the sessions themselves: a span may begin or end inside a day. `ordered`: the rated ones, check by check."""
+    n, failed = len(ordered), int(ordered["fail"].sum())
     known = n > 0
     return {
         "sessions_rated": n if known else float("nan"),
         "session_pass_rate": (n - failed) / n if known else float("nan"),
-        "first_try_pass_rate": _share(rated["first_try"].sum(), n),
+        "first_try_pass_rate": _share(sessions["first_try"].sum(), n),
         "sessions_failed": failed if known else float("nan"),
-        "checks_run": rated["check_pk"].nunique() if known else float("nan"),
-        "checks_failed": rated.loc[rated["fail"], "check_pk"].nunique() if known else float("nan"),
-        "incidents": len(failed_runs(check_by_check(rated), ["check_pk"])) if known else float("nan"),
+        "checks_run": ordered["check_pk"].nunique() if known else float("nan"),
+        "checks_failed": ordered.loc[ordered["fail"], "check_pk"].nunique() if known else float("nan"),
+        "incidents": len(failed_runs(ordered, ["check_pk"])) if known else float("nan"),
     }
 
 

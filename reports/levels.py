@@ -47,8 +47,8 @@ def weekly_levels(levels: pd.DataFrame, last_day: date, thresholds: Thresholds =
     enough = levels["n"].ge(thresholds.level_day_sessions) & levels["median_ms"].gt(0)
     days = levels[enough].assign(level=np.log(levels.loc[enough, "median_ms"]))
     days = days.assign(week=week_numbers(days, last_day))
-    weeks = days.groupby([*SERIES, "week"])["level"].agg(["mean", "size"])
-    known = weeks["mean"].where(weeks["size"].ge(thresholds.level_week_days))
+    weeks = days.groupby([*SERIES, "week"])["level"]
+    known = weeks.mean().where(weeks.size().ge(thresholds.level_week_days))
     table = known.unstack("week").reindex(columns=range(WEEKS))  # noqa: PD010  a Series has no pivot_table
     return table.astype("float64").dropna(how="all")
 
@@ -134,7 +134,7 @@ def _tested(
 def _announced(table: pd.DataFrame, change: "pd.Series[float]", thresholds: Thresholds) -> pd.DataFrame:
     """Benjamini-Hochberg over all series, and a change that is large enough to matter."""
     q_value = adjusted(table["p_value"])
-    large = change.map(np.expm1).abs().ge(thresholds.level_change)
+    large = np.abs(np.expm1(change)) >= thresholds.level_change
     return table.assign(q_value=q_value, announced=q_value.le(thresholds.false_discovery_rate) & large)
 
 

@@ -37,9 +37,9 @@ def compare_locations(
     session = risk.groupby("position")["hit"]
     m, k = session.transform("size"), session.transform("sum")
     unshared = risk[k.gt(0) & k.lt(m)].assign(p=(k / m))
-    counts = unshared.groupby(list(PAIR)).agg(
-        onsets=("hit", "size"), onsets_here=("hit", "sum"), onsets_expected=("p", "sum")
-    )
+    groups = unshared.groupby(list(PAIR))
+    hits = {"onsets": groups.size(), "onsets_here": groups["hit"].sum(), "onsets_expected": groups["p"].sum()}
+    counts = pd.DataFrame(hits)
     table = counts.reindex(pairs, fill_value=0)
     by_pair = np.split(unshared["p"].to_numpy(), np.cumsum(counts["onsets"].to_numpy())[:-1])
     tails = upper_tails(by_pair, counts["onsets_here"])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from recorder.outcomes import Outcome
-from reports.flakiness import classify_failures, flakiness
+from reports.flakiness import classify_failures, with_flakes, with_flakiness
 from reports.frames import MISSING, PAIR, History, begins_group, chosen, last_before, pairs_of, within, within_ordered
 from reports.location_test import compare_locations
 from reports.pass_rate import with_rates
@@ -23,14 +23,14 @@ LOCATION_DAYS = 28
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """`table` (index PAIR): counts, rates, flakiness, state. `failures`: one row per FAIL (`classify_failures`).
+    """`table` (index PAIR): counts, flake_events, flake_rate, state. `sequence`: their `frames.sequences`.
 
-    `flakes`: one row per flake event: PAIR, position, started_at.
+    `failures`: one row per FAIL (`classify_failures`).
     """
 
     table: pd.DataFrame
+    sequence: pd.DataFrame
     failures: pd.DataFrame
-    flakes: pd.DataFrame
 
 
 def measure_pairs(
@@ -41,15 +41,19 @@ def measure_pairs(
     `counted`: `count_results` by PAIR of the results in the window.
     """
     results, rated = within_ordered(history.recent, window), within(history.sequence, window)
-    counts = with_rates(counted)
     failures = classify_failures(rated, last_before(history.sequence, window.start), events, thresholds)
-    flaky = counts.join(flakiness(rated, failures, counts, thresholds))
+    flaky = with_flakes(counted, failures)
     retried = results[results["outcome"].isin(_OK) & results["attempts"].gt(0)]
-    columns = [*PAIR, "position", "started_at"]
+    columns = [*PAIR, "started_at"]
     flakes = pd.concat([failures.loc[failures["flake"], columns], retried[columns]], ignore_index=True)
     begun = history.pair_beginnings["first_failed_at"]
     states = pair_states(history.sequence, flaky, flakes, window, thresholds, begun=begun)
-    return Pairs(flaky.join(states), failures, flakes)
+    return Pairs(flaky.assign(**states), rated, failures)
+
+
+def describe_pairs(pairs: Pairs, thresholds: Thresholds) -> pd.DataFrame:
+    """The table of the pairs with the rates, their intervals, and how each pair fails."""
+    return with_flakiness(with_rates(pairs.table), pairs.sequence, pairs.failures, thresholds)
 
 
 def compare_pairs(
@@ -62,7 +66,7 @@ def compare_pairs(
     state_before, and failed_before, flake_events_before, n_before of the time before.
     """
     now, before = spans
-    table = now.table
+    table = describe_pairs(now, thresholds)
     start = last_days(history.window, LOCATION_DAYS)[0].start
     trailing = within_ordered(history.recent, replace(history.window, start=start))
     check = table.index.get_level_values("check_pk")

@@ -7,13 +7,13 @@ per (check, run location) as CSV.
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from recorder.outcomes import Outcome
-from reports.frames import MISSING, OUTCOMES, PAIR, RATED, Rows, check_by_check, rated, rated_sessions
+from reports.frames import MISSING, OUTCOMES, PAIR, RATED, check_by_check, numbered, rated, rated_sessions
 from reports.incidents import count_incidents
 from reports.intervals import Floats, ratio, wilson
 
@@ -26,7 +26,7 @@ def count_results(results: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
     `first_try`: ok without an ATTEMPT, `retry_pass`: ok after at least one.
     """
-    places, index = _groups(results, by)
+    places, index = numbered(results, by)
     retried = results["attempts"].gt(0).to_numpy()
     kind = results["outcome"].cat.codes.to_numpy(dtype=np.int64) * 2 + retried
     shape = (len(index), len(OUTCOMES.categories), 2)
@@ -53,15 +53,9 @@ def add_days(daily: pd.DataFrame) -> pd.DataFrame:
 
 def _count_flags(rows: pd.DataFrame, by: Sequence[str], flags: "Mapping[str, pd.Series[bool]]") -> pd.DataFrame:
     """How many rows of each group of `by` (the index) have each flag: the groups are found once for all flags."""
-    places, index = _groups(rows, by)
+    places, index = numbered(rows, by)
     counts = {name: np.bincount(places[flag.to_numpy()], minlength=len(index)) for name, flag in flags.items()}
     return pd.DataFrame(counts, index=index)
-
-
-def _groups(rows: pd.DataFrame, by: Sequence[str]) -> "tuple[Rows, pd.Index[Any]]":
-    """The number of each row's group of `by`, and the groups."""
-    groups = rows.groupby(list(by))
-    return np.asarray(groups.ngroup(), dtype=np.int64), groups.size().index
 
 
 def with_rates(counts: pd.DataFrame) -> pd.DataFrame:

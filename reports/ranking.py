@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from reports.intervals import Floats, wilson
 from reports.thresholds import DEFAULTS, Thresholds
@@ -38,16 +38,18 @@ def flake_floor(events: npt.ArrayLike, n: npt.ArrayLike, thresholds: Thresholds 
 def fit_prior(x: Floats, n: Floats) -> Prior | None:
     """The beta distribution under which `x` events in `n` runs are likeliest; None when there is no such one.
 
-    Maximum likelihood of `scipy.stats.betabinom`, over the logit of the mean and the log of a + b. Without any event,
-    or when the pairs differ by no more than chance, the likelihood has no maximum.
+    Maximum likelihood of the beta-binomial (`scipy.stats.betabinom` less its constant, the binomial coefficient), over
+    the logit of the mean and the log of a + b. Without any event, or when the pairs differ by no more than chance, the
+    likelihood has no maximum.
     """
     if x.sum() == 0 or (x == n).all():
         return None
     cases, weights = np.unique(np.column_stack([x, n]), axis=0, return_counts=True)
+    hits, misses = cases[:, 0], cases[:, 1] - cases[:, 0]
 
     def cost(point: npt.NDArray[np.float64]) -> float:
         prior = _prior(point)
-        likelihood = stats.betabinom.logpmf(cases[:, 0], cases[:, 1], prior.a, prior.b)
+        likelihood = special.betaln(prior.a + hits, prior.b + misses) - special.betaln(prior.a, prior.b)
         return float(-(weights * likelihood).sum())
 
     start = np.array([special.logit(x.sum() / n.sum()), np.log(100.0)])

@@ -19,7 +19,7 @@ from reports.exclusions import adjust_elapsed, without_excluded
 from reports.flakiness import PARTITION
 from reports.frames import PAIR, History
 from reports.history import load_history
-from reports.pairs import measure_pairs
+from reports.pairs import describe_pairs, measure_pairs
 from reports.pass_rate import count_results
 from reports.thresholds import DEFAULTS
 from reports.trends import trends
@@ -30,7 +30,7 @@ def _pairs_table(history: History) -> pd.DataFrame:
     events = find_events(history.recent_sessions, history.recent)
     counted = count_results(history.results, PAIR)
     pairs = measure_pairs(history, history.window, counted, events, DEFAULTS)
-    return tables.check_location_table(history, pairs.table)
+    return tables.check_location_table(history, describe_pairs(pairs, DEFAULTS))
 
 
 def _elapsed_table(history: History) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from reports.pass_rate import check_rates, location_rates, with_rates
 def check_location_table(history: History, pairs: pd.DataFrame) -> pd.DataFrame:
     """One row per (check, run location) that a session of the rates should have run at; keeps PAIR as columns.
 
-    `pairs` comes from `compare_pairs` or, with less in it, from `measure_pairs`.
+    `pairs` comes from `compare_pairs` or, with less in it, from `describe_pairs`.
     """
     return named(pairs.reset_index(), history)
 

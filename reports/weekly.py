@@ -34,7 +34,7 @@ from reports.history import load_history
 from reports.incidents import find_incidents
 from reports.key_figures import KeyFigure, figures_of, key_figures
 from reports.manifest import iso, manifest_text, window_json
-from reports.pairs import Pairs, compare_pairs, measure_pairs
+from reports.pairs import Pairs, compare_pairs, describe_pairs, measure_pairs
 from reports.pass_rate import add_days, count_results
 from reports.render import render_page
 from reports.report import Report
@@ -92,11 +92,12 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     sessions = tables.sessions_table(history)
     shared = tables.events_table(history, merge_events(within(events, history.window), history.firings))
     changes = find_changes(history, pairs, own, tables.named(series.reset_index(), history), thresholds)
-    incidents = find_incidents(history.recent_sessions, history.recent, history.window, history.check_beginnings)
+    incidents = find_incidents(history.session_sequence, history.recent, history.window, history.check_beginnings)
     weeks = weekly_results(history, events, thresholds)
     firsts = first_moments(history)
     left = None if history.exclusions.empty else _measured(without_excluded(history), events, thresholds)
-    left_pairs, left_daily, left_history = (left.now.table, left.daily, left.history) if left else (None, None, None)
+    left_pairs = describe_pairs(left.now, thresholds) if left else None
+    left_daily, left_history = (left.daily, left.history) if left else (None, None)
     figures = key_figures(history, spans, weeks, firsts, left.figures if left else None)
     before_from = part_from(firsts, history.before)
     return Report(

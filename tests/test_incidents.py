@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reports.frames import check_by_check
 from reports.incidents import find_incidents
 from tests.framing import hours, results, sessions
 from tests.past import week
@@ -9,7 +10,7 @@ from tests.past import week
 
 def incidents(*checks: dict[int, str]) -> list[dict[str, Any]]:
     found = results(*checks)
-    table = find_incidents(sessions(found), found, week())
+    table = find_incidents(check_by_check(sessions(found)), found, week())
     return [{str(name): value for name, value in row.items()} for row in table.to_dict(orient="records")]
 
 

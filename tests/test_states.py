@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from reports.flakiness import classify_failures, flakiness
+from reports.flakiness import classify_failures, with_flakes
 from reports.frames import PAIR, last_before, sequences
-from reports.pass_rate import count_results, with_rates
+from reports.pass_rate import count_results
 from reports.states import pair_states
 from tests.framing import NO_EVENTS, hours, results
 from tests.past import MONDAY, week
@@ -14,10 +14,10 @@ from tests.past import MONDAY, week
 def state(line: str) -> tuple[str, float | None]:
     """The state of one pair with this history, and the hour since which it is in it."""
     found = results({1: line})
-    counts = with_rates(count_results(found, PAIR))
+    counts = count_results(found, PAIR)
     sequence = sequences(found)
     failures = classify_failures(sequence, last_before(sequence, MONDAY), NO_EVENTS)
-    flaky = counts.join(flakiness(sequence, failures, counts))
+    flaky = with_flakes(counts, failures)
     retried = found[found["attempts"].gt(0)]
     flakes = pd.concat([failures.loc[failures["flake"]], retried])[[*PAIR, "started_at"]]
     table = pair_states(sequence, flaky, flakes, week())
