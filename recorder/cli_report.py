@@ -153,6 +153,6 @@ def _judge(report: "Report", fail_under: float | None) -> None:
     if fail_under is None or (rate is not None and rate >= fail_under):
         return
     passed = "no session can be rated" if rate is None else f"{percent(rate)} of the sessions passed"
-    without = ", without the excluded ones" if len(report.exclusions) else ""
+    without = ", without the excluded ones" if report.is_adjusted else ""
     say(f"{report.window.label}: {passed}{without}; --fail-under asks for {percent(fail_under)}")
     raise typer.Exit(1)

@@ -24,13 +24,14 @@ _TYPE_LENGTH: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """One check: its pass rate in words and what stands beside it."""
+    """One check: its pass rate in words (`adjusted`: without exclusions, empty if the same) and what is beside it."""
 
     name: Name
     check_type: str
     state: str
     since: str
     pass_rate: str
+    adjusted: str
     failed: int
     incidents: int
     split: str
@@ -100,12 +101,19 @@ def _row(report: Report, check: Any, strip: Sequence[charts.Square]) -> CheckRow
         state=check.state if isinstance(check.state, str) else "",
         since=_since(report, check),
         pass_rate=pass_rate,
+        adjusted=_adjusted(check),
         failed=check.failed + check.timed_out,
         incidents=check.incidents,
         split=f"{check.split_sessions:,}" if check.shared_sessions else "",
         first_try=wording.percent(check.first_try_pass_rate),
         strip=strip,
     )
+
+
+def _adjusted(check: Any) -> str:
+    if check.pass_rate_adjusted == check.pass_rate:
+        return ""
+    return wording.fraction(check.ok_adjusted, check.n_adjusted)
 
 
 def _since(report: Report, check: Any) -> str:

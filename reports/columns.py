@@ -28,23 +28,25 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         *("flips", "flip_rate", *_FLAKE_RATE, "incidents"),
         *("degraded_rate", *_DEGRADED, *_FIRST_TRY, "transitions", *PARTITION, "flake_floor_rate", "flake_rank"),
         *(*_STATE, *ONSETS, "worse", "response_n", "response_median_ms", "response_p95_ms"),
-        *_ADJUSTED,
+        *(*_ADJUSTED, "flake_events_adjusted", "flake_rate_adjusted"),
     ),
     "locations": (
         *("run_location", "checks", *_RESULTS, "mean_pass_rate", "pooled_pass_rate", "retry_pass", "retry_pass_rate"),
         *("flake_events", "mean_flake_rate", "pooled_flake_rate"),
         *("compared_checks", "mean_first_try_pass_rate", "worse_checks", "location_events"),
         *("mean_degraded_rate", "pooled_degraded_rate", "pooled_first_try_pass_rate"),
+        *("n_adjusted", "mean_pass_rate_adjusted", "pooled_pass_rate_adjusted"),
     ),
     "daily": (
         *(*_CHECK, "run_location", "day", *_RESULTS, *_PASS_RATE, "degraded_rate", "first_try_pass_rate"),
-        *("retry_pass", "retry_pass_rate", *_DEGRADED, *_FIRST_TRY),
+        *("retry_pass", "retry_pass_rate", *_DEGRADED, *_FIRST_TRY, *_ADJUSTED),
     ),
     "elapsed": (
         *(*_CHECK, "run_locations", "n", "excluded", "median_ms", "p95_ms"),
         *("median_low_ms", "median_high_ms", "p95_low_ms", "p95_high_ms", "excluded_rate", "excluded_before_rate"),
         *("censored", "weeks", "level_ms", "base_ms", "change_rate", "change_low", "change_high", "usual_rate"),
         *("p_value", "q_value", "verdict", "drift_rate", "drift_low", "drift_high", "drift_q_value", "drift"),
+        *("n_adjusted", "median_ms_adjusted", "p95_ms_adjusted"),
     ),
     "sessions": (
         *("check_session_id", *_CHECK, "origin", "schedule", "status", "outcome", "started_at", "stopped_at"),
@@ -58,6 +60,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         *(f"week_{number}" for number in range(1, 9)),
         "before_from",
         "now_adjusted",
+        "before_adjusted",
     ),
     "changes": (
         *("kind", *_CHECK, "run_locations", "since_at", "measure", "before", "now"),
@@ -73,7 +76,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "exclusions": (
         *("exclusion_id", "starts_at", "ends_at", *_CHECK, "run_location", "reason", "created_at", "created_by"),
-        *("sessions", "results"),
+        *("sessions", "results", "reaches_into", "sessions_before", "results_before"),
     ),
 }
 """File name without its ending -> column names."""

@@ -18,13 +18,16 @@ _NEEDS_QUOTES: Final = re.compile('[",\r\n]')
 _TEXT: Final = frozenset(
     (
         "check_id check_name check_type check_session_id run_location run_locations origin schedule status outcome "
-        "run_source link state verdict drift kind measure figure before_from reason created_by"
+        "run_source link state verdict drift kind measure figure before_from reason created_by "
+        "reaches_into"
     ).split()
 )
 
 
 _FLAGS: Final = frozenset({"has_attempts", "round_robin", "retries_seen", "worse", "censored"})
-_MIXED: Final = frozenset({"before", "now", "now_adjusted", *(f"week_{number}" for number in range(1, 9))})
+_MIXED: Final = frozenset(
+    {"before", "now", "now_adjusted", "before_adjusted", *(f"week_{number}" for number in range(1, 9))}
+)
 """What is a count or milliseconds in one row and a ratio in the next, as the row's `measure` or `kind` says."""
 
 
@@ -43,7 +46,7 @@ def _writer(column: str) -> Writer:
         (column == "day", _days),
         (column == "onsets_expected", _numbers),
         (column == "change" or column.endswith(("_rate", "_low", "_high", "_value", "_rate_adjusted")), _ratios),
-        (column.endswith("_ms"), _milliseconds),
+        (column.endswith(("_ms", "_ms_adjusted")), _milliseconds),
         (column in _FLAGS, _flags),
     )
     return next((writer for fits, writer in kinds if fits), _counts)

@@ -40,14 +40,20 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class ElapsedRow:
-    """One series in figures: the window's median and p95, and the weekly levels that its picture draws."""
+    """One series in figures: the window's median and p95, and the weekly levels that its picture draws.
+
+    Behind `n`, `median` and `p95`: without exclusions, each empty if the same.
+    """
 
     name: str
     places: str
-    n: int
+    n: str
+    n_adjusted: str
     excluded: str
     median: str
+    median_adjusted: str
     p95: str
+    p95_adjusted: str
     weeks: Sequence[str]
     verdict: str
 
@@ -129,16 +135,27 @@ def _picture(row: Any) -> Picture:
 
 def _row(row: Any, min_runs: int) -> ElapsedRow:
     total = row.n + row.excluded
+    n, median, p95 = _sample(row.n, row.median_ms, row.p95_ms, min_runs)
+    left = _sample(row.n_adjusted, row.median_ms_adjusted, row.p95_ms_adjusted, min_runs)
     return ElapsedRow(
         name=check_name(row.check_name, row.check_id).text,
         places=places_text(row.run_locations),
-        n=row.n,
+        n=n,
+        n_adjusted=wording.other(left[0], n),
         excluded=f"{row.excluded:,} of {total:,} ({wording.percent(row.excluded / total, places=1)})",
-        median=wording.duration(row.median_ms),
-        p95=wording.duration(row.p95_ms) if row.n >= min_runs else wording.not_enough(row.n),
+        median=median,
+        median_adjusted=wording.other(left[1], median),
+        p95=p95,
+        p95_adjusted=wording.other(left[2], p95),
         weeks=[wording.duration(level) for level in _weekly(row.weekly_ms)],
         verdict=_verdict(row),
     )
+
+
+def _sample(n: int, median_ms: float, p95_ms: float, min_runs: int) -> tuple[str, str, str]:
+    """How many sessions were measured, their median and p95."""
+    p95 = wording.duration(p95_ms) if n >= min_runs else wording.not_enough(n)
+    return f"{n:,}", wording.duration(median_ms), p95
 
 
 def _verdict(row: Any) -> str:

@@ -1,4 +1,4 @@
-"""Pure: what was excluded, by whom and why, and what the rates are without it."""
+"""Pure: what was excluded, by whom and why, and what the figures are without it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from reports import wording
-from reports.figure_section import adjusted_figures
+from reports.figure_section import adjusted_figures, time_before
 from reports.headline import moment
 from reports.names import Name, check_name, short
 from reports.report import Report
@@ -19,7 +19,11 @@ _LONGEST_WHO: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class ExcludedSpan:
-    """One exclusion in words, its times on the clocks of the report's zone."""
+    """One exclusion in words, its times on the clocks of the report's zone.
+
+    `only_before`: it reaches into the time before, and not into the window. `sessions` and `results`: how many rated
+    ones it covers of the window, and of the time before.
+    """
 
     number: int
     start: str
@@ -28,8 +32,9 @@ class ExcludedSpan:
     location: str | None
     reason: str
     who: str
-    sessions: int
-    results: int
+    only_before: bool
+    sessions: tuple[int, int]
+    results: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,18 @@ class AdjustedCheck:
 
 @dataclass(frozen=True, slots=True)
 class ExclusionSection:
-    """The exclusions and all that they change; empty when nothing is excluded."""
+    """The exclusions and all that they change; empty when nothing is excluded.
+
+    `reach_before`: one of them reaches into the time before, which `before` names.
+    """
 
     rows: Sequence[ExcludedSpan]
+    reach_before: bool
+    before: str
     recorded: str
     adjusted: str
-    figures: Sequence[tuple[str, str, str]]
-    """Each key figure that they change: its name, as recorded, without them."""
+    figures: Sequence[tuple[str, Sequence[str]]]
+    """Each key figure that they change: its name, as recorded, without them, and the same two of the time before."""
     checks: Sequence[AdjustedCheck]
     hidden_checks: int
 
@@ -61,6 +71,8 @@ def exclusion_section(report: Report) -> ExclusionSection:
     ok, rated = int((checks["passed"] + checks["degraded"]).sum()), int(checks["rated"].sum())
     return ExclusionSection(
         rows=[_span(row, report) for row in report.exclusions.itertuples()],
+        reach_before=bool(report.exclusions["reaches_into"].ne("window").any()),
+        before=time_before(report),
         recorded=wording.fraction(ok, rated),
         adjusted=wording.fraction(int(checks["ok_adjusted"].sum()), int(checks["n_adjusted"].sum())),
         figures=adjusted_figures(report),
@@ -79,8 +91,9 @@ def _span(row: Any, report: Report) -> ExcludedSpan:
         location=None if pd.isna(row.run_location_pk) else short(row.run_location),
         reason=short(row.reason, longest=_LONGEST_REASON),
         who=short(row.created_by, longest=_LONGEST_WHO),
-        sessions=row.sessions,
-        results=row.results,
+        only_before=row.reaches_into == "before",
+        sessions=(row.sessions, row.sessions_before),
+        results=(row.results, row.results_before),
     )
 
 

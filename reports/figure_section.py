@@ -42,12 +42,17 @@ _FLOORS: Final = (0.95, 0.9, 0.5, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One figure of the first screen; `path` draws its weeks above `floor`, empty when fewer than two are known."""
+    """One figure of the first screen; `path` draws its weeks above `floor`, empty when fewer than two are known.
+
+    `adjusted` and `before_adjusted`, here and in the table: without exclusions, empty if the same.
+    """
 
     label: str
     value: str
     note: str
+    adjusted: str
     before: str
+    before_adjusted: str
     path: str
     floor: str
     words: str
@@ -59,7 +64,9 @@ class FigureRow:
 
     label: str
     now: str
+    adjusted: str
     before: str
+    before_adjusted: str
     weeks: Sequence[str]
 
 
@@ -79,7 +86,6 @@ def figure_section(report: Report) -> FigureSection:
         return FigureSection([], [], "", 0)
     figures = {one.name: one for one in report.key_figures}
     before, notes = time_before(report), _notes(figures)
-    notes["session_pass_rate"] += _adjusted(report)
     weeks = max(len(one.weeks) for one in figures.values())
     return FigureSection(
         cards=[_card(figures[name], notes[name], before) for name in CARDS],
@@ -120,30 +126,31 @@ def _notes(figures: Mapping[str, KeyFigure]) -> dict[str, str]:
     }
 
 
-def adjusted_figures(report: Report) -> list[tuple[str, str, str]]:
-    """Of each figure that an exclusion changes: its name, as recorded, and without what is excluded."""
-    said = [(_LABELS[one.name], _SAY[one.kind](one.now), _SAY[one.kind](one.adjusted)) for one in report.key_figures]
-    return [row for row in said if row[1] != row[2]]
-
-
-def _adjusted(report: Report) -> str:
-    """The pass rate without what a person excluded, beside the one as recorded."""
-    rate = report.adjusted_pass_rate
-    if not len(report.exclusions):
-        return ""
-    return f"; without exclusions: {wording.UNKNOWN if rate is None else wording.percent(rate)}"
+def adjusted_figures(report: Report) -> list[tuple[str, list[str]]]:
+    """Of each figure that an exclusion changes: its name; now as recorded and without them, and the same two before."""
+    said = [
+        (
+            _LABELS[one.name],
+            [_SAY[one.kind](value) for value in (one.now, one.adjusted, one.before, one.before_adjusted)],
+        )
+        for one in report.key_figures
+    ]
+    return [(name, row) for name, row in said if row[0] != row[1] or row[2] != row[3]]
 
 
 def _card(figure: KeyFigure, note: str, before: str) -> Card:
     say = _SAY[figure.kind]
+    now, then = say(figure.now), say(figure.before)
     known = [value for value in figure.weeks if not math.isnan(value)]
     floor = _floor(known) if figure.kind == RATIO and known else 0.0
     top = 1.0 if figure.kind == RATIO else None
     return Card(
         label=_LABELS[figure.name],
-        value=say(figure.now),
+        value=now,
         note=note,
-        before=f"{before}: {say(figure.before)}",
+        adjusted=wording.other(say(figure.adjusted), now),
+        before=f"{before}: {then}",
+        before_adjusted=wording.other(say(figure.before_adjusted), then),
         path=charts.spark_path(figure.weeks, floor=floor, top=top) if len(known) > 1 else "",
         floor=f"{_weeks(figure.weeks, len(known))}, from {f'{floor * 100:.0f} %' if floor else '0'}",
         words=", ".join(map(say, figure.weeks)),
@@ -161,7 +168,15 @@ def _floor(values: Sequence[float]) -> float:
 
 def _row(figure: KeyFigure) -> FigureRow:
     say = _SAY[figure.kind]
-    return FigureRow(_LABELS[figure.name], say(figure.now), say(figure.before), [say(value) for value in figure.weeks])
+    now, before = say(figure.now), say(figure.before)
+    return FigureRow(
+        label=_LABELS[figure.name],
+        now=now,
+        adjusted=wording.other(say(figure.adjusted), now),
+        before=before,
+        before_adjusted=wording.other(say(figure.before_adjusted), before),
+        weeks=[say(value) for value in figure.weeks],
+    )
 
 
 def _count(value: float) -> str:

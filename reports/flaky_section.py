@@ -1,5 +1,6 @@
 """Pure: the page's rows about flakiness: run locations ranked, the flakiest pairs, the heat map, what failures were."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,12 +22,16 @@ _HEAT: Final = ("check_id", "check_name", "run_location", "n", "flake_events", "
 
 @dataclass(frozen=True, slots=True)
 class LocationRow:
-    """One run location; `rank` is empty below the number of runs that carries one."""
+    """One run location; `rank` is empty below the number of runs that carries one.
+
+    `adjusted`, here and of a pair: the figure before it without exclusions, empty if the same.
+    """
 
     rank: str
     name: str
     checks: int
     mean_pass_rate: str
+    adjusted: str
     failed: str
     mean_flake_rate: str
     flakes: str
@@ -40,6 +45,7 @@ class PairRow:
     name: Name
     location: str
     rate: str
+    adjusted: str
     made_of: str
     flips: str
 
@@ -122,16 +128,24 @@ def _locations(report: Report) -> list[LocationRow]:
 
 def _location(rank: int, row: Any, min_runs: int) -> LocationRow:
     enough = row.n >= min_runs and row.compared_checks > 0
+    mean = wording.percent(row.mean_pass_rate) if enough else _not_compared(row, min_runs)
     return LocationRow(
         rank=str(rank) if enough else "",
         name=place_name(row.run_location),
         checks=row.checks,
-        mean_pass_rate=wording.percent(row.mean_pass_rate) if enough else _not_compared(row, min_runs),
+        mean_pass_rate=mean,
+        adjusted=wording.other(_mean_adjusted(row, min_runs), mean) if enough else "",
         failed=f"{row.failed:,} of {row.n:,}",
         mean_flake_rate=wording.percent(row.mean_flake_rate) if enough else "",
         flakes=f"{row.flake_events:,} of {row.n:,}",
         missing=row.missing,
     )
+
+
+def _mean_adjusted(row: Any, min_runs: int) -> str:
+    if row.n_adjusted < min_runs:
+        return wording.not_enough(row.n_adjusted)
+    return wording.UNKNOWN if math.isnan(row.mean_pass_rate_adjusted) else wording.percent(row.mean_pass_rate_adjusted)
 
 
 def _not_compared(row: Any, min_runs: int) -> str:
@@ -151,6 +165,7 @@ def _worse_row(row: Any) -> WorseRow:
 
 def _pair(row: Any) -> PairRow:
     isolated = row.flake_events - row.retry_pass
+    same = row.flake_rate_adjusted == row.flake_rate
     parts = [
         text
         for count, text in (
@@ -163,6 +178,7 @@ def _pair(row: Any) -> PairRow:
         name=check_name(row.check_name, row.check_id, row.link),
         location=place_name(row.run_location),
         rate=wording.rate(row.flake_events, row.n, row.flake_rate_low, row.flake_rate_high),
+        adjusted="" if same else wording.fraction(row.flake_events_adjusted, row.n_adjusted),
         made_of=wording.listing(parts) + ("" if row.retries_seen else "; retries not seen"),
         flips=f"{row.flips:,} of {row.transitions:,}" if row.transitions else "unknown",
     )

@@ -48,7 +48,8 @@ class History:
     of the window in the order of every statistic, (started_at, check_session_id); `position` is its place, `in_rates`
     says that its results count (finished, not excluded, not reconciled). `results`: one row per run location of each
     session in the rates; `outcome` is PASS, DEGRADED, FAIL, VOID or MISSING. `fires`: schedule, origin, state,
-    instants. `exclusions`: what a person took out of the adjusted figures (`history_exclusions`).
+    instants. `exclusions`: what a person took out of the adjusted figures of the window and of the time before it
+    (`history_exclusions`).
     `firings` (index fire_pk): schedule (empty: by hand) and place, its number among those of the schedule in `recent`.
     `match_tags` (by fire_pk): what those of the window and of `before` asked for, when a selection wants to know.
 

@@ -79,7 +79,7 @@ def load_history(engine: Engine, window: Window, selection: Selection = ALL) -> 
             sessions=load_sessions(connection, window, end=len(sessions)),
             results=within_ordered(results, window).reset_index(drop=True),
             fires=load_fires(connection, window),
-            exclusions=load_exclusions(connection, window),
+            exclusions=load_exclusions(connection, _until(window, before.start)),
             firings=load_firings(connection, recent),
             match_tags=load_match_tags(connection, _until(window, before.start), selection),
             recent_sessions=within_ordered(sessions, recent).reset_index(drop=True),

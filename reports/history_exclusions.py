@@ -1,4 +1,4 @@
-"""SQL of what people decided about the history: the exclusions that reach into a window."""
+"""SQL of what people decided about the history: the exclusions that reach into a span."""
 
 import pandas as pd
 from sqlalchemy import Connection, select
@@ -7,8 +7,8 @@ from recorder.models import Exclusion
 from reports.windows import Window
 
 
-def load_exclusions(connection: Connection, window: Window) -> pd.DataFrame:
-    """The exclusions that hold and overlap the window, the oldest span first.
+def load_exclusions(connection: Connection, span: Window) -> pd.DataFrame:
+    """The exclusions that hold and overlap the span, the oldest first.
 
     Columns: exclusion_id, starts_at, ends_at, check_pk and run_location_pk (NaN: all), reason, created_at, created_by.
     """
@@ -23,7 +23,7 @@ def load_exclusions(connection: Connection, window: Window) -> pd.DataFrame:
             Exclusion.created_at,
             Exclusion.created_by,
         )
-        .where(Exclusion.removed_at.is_(None), Exclusion.starts_at < window.end, Exclusion.ends_at > window.start)
+        .where(Exclusion.removed_at.is_(None), Exclusion.starts_at < span.end, Exclusion.ends_at > span.start)
         .order_by(Exclusion.starts_at, Exclusion.pk)
     )
     answer = connection.execute(query)

@@ -43,8 +43,8 @@ _UNKNOWN = (float("nan"),) * (WEEKS - 1)
 class KeyFigure:
     """One figure; NaN is unknown. `kind` is count or ratio. `weeks`: eight weekly points, the oldest first.
 
-    The last point is the week that ends the window, so for an ISO week it is `now`. `adjusted`: `now` without what a
-    person excluded.
+    The last point is the week that ends the window, so for an ISO week it is `now`. `adjusted` and `before_adjusted`:
+    `now` and `before` without what a person excluded.
     """
 
     name: str
@@ -52,6 +52,7 @@ class KeyFigure:
     now: float
     before: float
     adjusted: float
+    before_adjusted: float
     weeks: Sequence[float] = _UNKNOWN
 
 
@@ -60,23 +61,31 @@ def key_figures(
     spans: tuple[Pairs, Pairs],
     results: Mapping[int, Mapping[str, float]],
     firsts: "pd.Series[Any]",
-    adjusted: Mapping[str, float] | None = None,
+    adjusted: tuple[Mapping[str, float], Mapping[str, float]] | None = None,
     *,
     thresholds: Thresholds = DEFAULTS,
 ) -> list[KeyFigure]:
     """Every key figure, in the order of the page; `before` is NaN when nothing was rated then.
 
     `spans`: the pairs of the window and of the time before. `results`: `weekly_results`, of the weeks with a rated
-    result. `firsts`: `beginning.first_moments`. `adjusted`: `figures_of` the history without what is excluded; None:
-    nothing is.
+    result. `firsts`: `beginning.first_moments`. `adjusted`: `figures_of` both spans of the history without what is
+    excluded; None: nothing is.
     """
     begun = _week_begun(history, firsts, thresholds)
     weekly = _weekly(history, begun) | _of_results(begun, results)
     windows = (history.window, history.before)
     of_now, of_before = (figures_of(history, window, pairs) for window, pairs in zip(windows, spans, strict=True))
-    without = of_now if adjusted is None else adjusted
+    now_left, before_left = adjusted or (of_now, of_before)
     return [
-        KeyFigure(name, kind, of_now[name], of_before[name], without[name], tuple(weekly.get(name, _UNKNOWN)))
+        KeyFigure(
+            name=name,
+            kind=kind,
+            now=of_now[name],
+            before=of_before[name],
+            adjusted=now_left[name],
+            before_adjusted=before_left[name],
+            weeks=tuple(weekly.get(name, _UNKNOWN)),
+        )
         for name, kind in _KINDS.items()
     ]
 

@@ -59,7 +59,10 @@ def place_name(name: str, *, longest: int = _LONGEST) -> str:
 
 
 def places_text(joined: str, *, every: int = 0) -> str:
-    """A cell of run locations in words: two by name, more as a number; `every`: how many there are in all."""
+    """A cell of run locations in words: two by name, more as a number; `every`: how many there are in all.
+
+    Two names have the room of one, so that no cell grows taller than that of a check.
+    """
     places = split_places(joined)
     if not places:
         return "no locations"
@@ -67,4 +70,4 @@ def places_text(joined: str, *, every: int = 0) -> str:
         return f"all {every} locations"
     if len(places) > _NAMED_PLACES:
         return f"{len(places)} locations" if not every else f"{len(places)} of {every} locations"
-    return ", ".join(place_name(name) for name in places)
+    return ", ".join(place_name(name, longest=_LONGEST // len(places)) for name in places)

@@ -31,7 +31,7 @@ def notice_of(report: Report, *, link: str | None = None) -> Notice:
     counts = report.coverage
     ok, failed = counts.passed + counts.degraded, counts.failed + counts.timed_out
     figures = [("Sessions passed", wording.fraction(ok, counts.rated)), ("Failed sessions", f"{failed:,}")]
-    if len(report.exclusions):
+    if report.is_adjusted:
         adjusted = report.checks[["ok_adjusted", "n_adjusted"]].sum()
         without = wording.fraction(int(adjusted["ok_adjusted"]), int(adjusted["n_adjusted"]))
         figures.append(("Passed without what is excluded", without))

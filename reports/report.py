@@ -52,6 +52,11 @@ class Report:
     about: str = ""
 
     @property
+    def is_adjusted(self) -> bool:
+        """Whether an exclusion covers any rated session of the window."""
+        return bool(self.checks["n_adjusted"].ne(self.checks["rated"]).any())
+
+    @property
     def adjusted_pass_rate(self) -> float | None:
         """The session pass rate over all checks without what is excluded; None when nothing is left to rate."""
         n = int(self.checks["n_adjusted"].sum())

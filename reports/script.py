@@ -15,6 +15,7 @@ from reports import tables
 from reports.columns import COLUMNS
 from reports.csv_files import csv_text
 from reports.events import find_events
+from reports.exclusions import adjust_elapsed, without_excluded
 from reports.flakiness import PARTITION
 from reports.frames import PAIR, History
 from reports.history import load_history
@@ -33,7 +34,8 @@ def _pairs_table(history: History) -> pd.DataFrame:
 
 
 def _elapsed_table(history: History) -> pd.DataFrame:
-    return tables.elapsed_table(history, trends(history))
+    left = None if history.exclusions.empty else without_excluded(history)
+    return adjust_elapsed(tables.elapsed_table(history, trends(history)), left)
 
 
 _PAIR: Final = ("check_id", "check_name", "run_location", "n")

@@ -134,7 +134,7 @@ def summary_table(figures: list[KeyFigure], before_from: datetime | None) -> pd.
     rows = [
         {"figure": one.name, "kind": one.kind, "now": one.now, "before": one.before}
         | {f"week_{number}": value for number, value in enumerate(one.weeks, start=1)}
-        | {"before_from": begins, "now_adjusted": one.adjusted}
+        | {"before_from": begins, "now_adjusted": one.adjusted, "before_adjusted": one.before_adjusted}
         for one in figures
     ]
     return pd.DataFrame(rows)

@@ -38,7 +38,7 @@ class _Compiled(FileSystemBytecodeCache):
 
 @cache
 def environment() -> Environment:
-    """The style sheet (`style`), `plural` and what pages draw with; a name that is not given is an error.
+    """The style sheet (`style`), `plural`, `without_words`, what pages draw with; a name not given is an error.
 
     Kept: half of what a page costs is that its templates are compiled, which a process does once for all of its
     reports, and not at all when it finds them beside the templates.
@@ -61,6 +61,7 @@ def environment_of(compiled: Path | None) -> Environment:
     made.globals.update(
         style=Markup(style),  # noqa: S704  our own file
         plural=wording.plural,
+        without_words=wording.WITHOUT,
         spark_height=charts.SPARK_HEIGHT,
         strip_height=charts.STRIP_HEIGHT,
         strip_path=charts.strip_path,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,14 +19,22 @@ from reports.columns import COLUMNS
 from reports.coverage import count_coverage, coverage_table
 from reports.csv_files import csv_text, ratio_text
 from reports.events import events_among, find_events, merge_events
-from reports.exclusions import adjust_checks, adjust_pairs, exclusions_table, without_excluded
+from reports.exclusions import (
+    adjust_checks,
+    adjust_daily,
+    adjust_elapsed,
+    adjust_locations,
+    adjust_pairs,
+    exclusions_table,
+    without_excluded,
+)
 from reports.frames import PAIR, History, silent_after, within, within_ordered
 from reports.headline import flakiest_first, worst_first
 from reports.history import load_history
 from reports.incidents import find_incidents
 from reports.key_figures import KeyFigure, figures_of, key_figures
 from reports.manifest import iso, manifest_text, window_json
-from reports.pairs import compare_pairs, measure_pairs
+from reports.pairs import Pairs, compare_pairs, describe_pairs, measure_pairs
 from reports.pass_rate import add_days, count_results
 from reports.render import render_page
 from reports.report import Report
@@ -75,11 +84,9 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     if selection:
         history = only(history, selection)
         events = events_among(events, history.weeks)
-    daily = count_results(history.results, [*PAIR, "day"])
-    earlier = count_results(within_ordered(history.recent, history.before), PAIR)
-    now = measure_pairs(history, history.window, add_days(daily), events, thresholds)
-    before = measure_pairs(history, history.before, earlier, events, thresholds)
-    pairs = tables.check_location_table(history, compare_pairs((now, before), history, events, thresholds))
+    recorded = _measured(history, events, thresholds)
+    spans = (recorded.now, recorded.before)
+    pairs = tables.check_location_table(history, compare_pairs(spans, history, events, thresholds))
     own = session_states(history, thresholds)
     series = trends(history, thresholds)
     sessions = tables.sessions_table(history)
@@ -88,20 +95,21 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     incidents = find_incidents(history.session_sequence, history.recent, history.window, history.check_beginnings)
     weeks = weekly_results(history, events, thresholds)
     firsts = first_moments(history)
-    figures = key_figures(
-        history, (now, before), weeks, firsts, _adjusted(history, events, thresholds), thresholds=thresholds
-    )
+    left = None if history.exclusions.empty else _measured(without_excluded(history), events, thresholds)
+    left_pairs = describe_pairs(left.now, thresholds) if left else None
+    left_daily, left_history = (left.daily, left.history) if left else (None, None)
+    figures = key_figures(history, spans, weeks, firsts, left.figures if left else None, thresholds=thresholds)
     before_from = part_from(firsts, history.before, thresholds)
     return Report(
         window=history.window,
         before=history.before,
         thresholds=thresholds,
         key_figures=figures,
-        checks=adjust_checks(tables.checks_table(history, pairs, check_states(pairs, own)), history),
-        check_location=adjust_pairs(pairs, history),
-        locations=tables.locations_table(pairs, shared),
-        daily=tables.daily_table(history, daily),
-        elapsed=tables.elapsed_table(history, series),
+        checks=adjust_checks(tables.checks_table(history, pairs, check_states(pairs, own)), left_history),
+        check_location=adjust_pairs(pairs, left_pairs),
+        locations=adjust_locations(tables.locations_table(pairs, shared), pairs, left_pairs),
+        daily=adjust_daily(tables.daily_table(history, recorded.daily), left_daily),
+        elapsed=adjust_elapsed(tables.elapsed_table(history, series), left_history),
         sessions=sessions,
         summary=tables.summary_table(figures, before_from),
         changes=tables.changes_table(history, changes, sessions),
@@ -120,13 +128,30 @@ def measure(history: History, thresholds: Thresholds = DEFAULTS, selection: Sele
     )
 
 
-def _adjusted(history: History, events: pd.DataFrame, thresholds: Thresholds) -> dict[str, float] | None:
-    """The key figures without what is excluded; None when nothing is."""
-    if history.exclusions.empty:
-        return None
-    left = without_excluded(history)
-    return figures_of(
-        left, left.window, measure_pairs(left, left.window, count_results(left.results, PAIR), events, thresholds)
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A history with the counts of its days and its pairs in the window and in the time before."""
+
+    history: History
+    daily: pd.DataFrame
+    now: Pairs
+    before: Pairs
+
+    @property
+    def figures(self) -> tuple[dict[str, float], dict[str, float]]:
+        """The key figures of the window and of the time before."""
+        history = self.history
+        return figures_of(history, history.window, self.now), figures_of(history, history.before, self.before)
+
+
+def _measured(history: History, events: pd.DataFrame, thresholds: Thresholds) -> _Measured:
+    daily = count_results(history.results, [*PAIR, "day"])
+    earlier = count_results(within_ordered(history.recent, history.before), PAIR)
+    return _Measured(
+        history=history,
+        daily=daily,
+        now=measure_pairs(history, history.window, add_days(daily), events, thresholds),
+        before=measure_pairs(history, history.before, earlier, events, thresholds),
     )
 
 
@@ -182,7 +207,7 @@ def summary(report: Report, files: Sequence[Path] = ()) -> dict[str, Any]:
         "due": {"instants": counts.due, **counts.fires},
         "session_pass_rate": _plain(counts.session_pass_rate),
         "session_pass_rate_adjusted": _plain(report.adjusted_pass_rate),
-        "exclusions": len(report.exclusions),
+        "exclusions": int(report.exclusions["reaches_into"].ne("before").sum()),
         "checks": int(report.checks["rated"].gt(0).sum()),
         "checks_with_failures": int(report.checks["incidents"].gt(0).sum()),
         "key_figures": {one.name: _key_figure(one) for one in report.key_figures},
@@ -200,6 +225,7 @@ def _key_figure(figure: KeyFigure) -> dict[str, Any]:
         "now": _plain(figure.now),
         "before": _plain(figure.before),
         "adjusted": _plain(figure.adjusted),
+        "before_adjusted": _plain(figure.before_adjusted),
         "weeks": [_plain(value) for value in figure.weeks],
     }
 

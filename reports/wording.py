@@ -12,6 +12,8 @@ DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS: Final = tuple("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
 UNKNOWN: Final = "–"  # noqa: RUF001  the typographic dash
 """What stands where nothing is known."""
+WITHOUT: Final = "without exclusions"
+"""What a figure is called that leaves out what a person excluded; it stands beside the recorded one."""
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
 
@@ -57,6 +59,11 @@ def fraction(count: int, n: int) -> str:
 def none_of(n: int, high: float, *, what: str = "failed") -> str:
     """Such as "0 of 168 failed (95 %: at most 2.2 %)": what can be said when nothing went wrong."""
     return f"0 of {n:,} {what} (95 %: at most {_bound(high)} %)"
+
+
+def other(adjusted: str, recorded: str) -> str:
+    """A figure without what is excluded, when it reads otherwise than as recorded; else empty: one figure is enough."""
+    return "" if adjusted == recorded else adjusted
 
 
 def pass_rate(ok: int, n: int, low: float, high: float) -> str:

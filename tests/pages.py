@@ -59,11 +59,23 @@ def everyday() -> list[Payload]:
 
 
 def hostile() -> list[Payload]:
-    """Every hostile text as the name of a check, of a location and as a type; failures bring it into all tables."""
+    """Every hostile text as the name of a check, of a location and as a type; failures bring it into all tables.
+
+    One check moved from a location with a long name to that one and another, so that they share a cell.
+    """
     places = [text or "nameless" for text in HOSTILE]
     before = [one for number, name in enumerate(HOSTILE) for one in _named(number, name, places, start=-168, every=0)]
-    return before + [
-        one for number, name in enumerate(HOSTILE) for one in _named(number, name, places, start=0, every=9)
+    now = [one for number, name in enumerate(HOSTILE) for one in _named(number, name, places, start=0, every=9)]
+    long = HOSTILE[3]
+    moved = {-168: [long], 0: [long, "eu"]}
+    return [
+        *before,
+        *now,
+        *(
+            session(start + hour, dict.fromkeys(ran, "pass"), check="Moved")
+            for start, ran in moved.items()
+            for hour in range(24)
+        ),
     ]
 
 

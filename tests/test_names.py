@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.names import check_name, short
+from reports.names import check_name, places_text, short
 
 
 @pytest.mark.parametrize("name", [None, "", "  \n ", "\u200b\u200d", "\u202e\u202d"])
@@ -30,3 +30,11 @@ def test_a_link_that_is_no_web_page_is_dropped(link: str | None) -> None:
 def test_a_link_to_checkly_stays() -> None:
     """It leads to the check's page."""
     assert check_name("Check", "id", "https://app.checklyhq.com/checks/1").link == "https://app.checklyhq.com/checks/1"
+
+
+def test_two_run_locations_have_the_room_of_one() -> None:
+    """So that no cell is taller than that of a check; one alone may be as long as any name."""
+    both, alone = places_text("|".join(["x" * 200, "y" * 200])), places_text("x" * 200)
+
+    assert both == f"{'x' * 59}…, {'y' * 59}…"
+    assert alone == f"{'x' * 119}…"

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, PdfMargins, ViewportSize, sync_playwright
 
 from tests.pages import PAGES, write_page
+from tests.stacked import LABELS, NAMELESS, OVERLAPS, tables_told
 
 SCREENS: Final = (360, 768, 1440)
 SCHEMES: Final = ("light", "dark")
@@ -170,6 +171,39 @@ def test_no_row_is_taller_than_its_neighbours_can_bear(browser: Browser, path_of
 
     assert page.evaluate("Math.max(...[...document.querySelectorAll('tbody tr')].map(row => row.offsetHeight))") < 200
     page.close()
+
+
+@pytest.mark.parametrize("name", ["everyday", "hostile"])
+def test_on_a_narrow_screen_what_changed_needs_no_scrolling_sideways(
+    name: str, browser: Browser, path_of: PathOf
+) -> None:
+    """A row is a block, each cell behind its column's name, however long the names; so are the key figures."""
+    page = visit(browser, path_of(name), width=SCREENS[0]).page
+
+    frames = page.locator(".scroll:has(> .stack)")
+    assert frames.count() == 2
+    assert frames.evaluate_all("all => all.map(frame => frame.scrollWidth - frame.clientWidth)") == [0, 0]
+    assert page.locator(".stack").evaluate_all(LABELS) == [True, True]
+    assert page.locator(".stack tbody tr").evaluate_all(OVERLAPS) == []
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["everyday", "hostile"])
+def test_a_table_of_blocks_is_still_a_table_to_a_screen_reader(name: str, browser: Browser, path_of: PathOf) -> None:
+    """The same rows and cells with the same names as on a wide screen: no column is said twice, none is lost.
+
+    Not every browser keeps the meaning of a cell that is laid out as a block, so each says its role itself.
+    """
+    trees = []
+    for width in (SCREENS[0], SCREENS[-1]):
+        page = visit(browser, path_of(name), width=width).page
+        trees.append(tables_told(page))
+        assert page.locator(NAMELESS).count() == 0
+        page.close()
+
+    narrow, wide = trees
+    assert [role for role, _ in wide].count("row") > 100
+    assert narrow == wide
 
 
 def test_every_table_says_what_it_is_and_can_be_reached_with_the_keyboard(browser: Browser, path_of: PathOf) -> None:

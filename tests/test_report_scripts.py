@@ -4,12 +4,14 @@ import csv
 import io
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from recorder.excluding import Span, add_exclusion
 from reports.script import print_table
-from tests.past import empty_database, hourly, record
+from tests.past import MONDAY, empty_database, hourly, record
 
 ROOT = Path(__file__).resolve().parent.parent
 WINDOW = ["--week", "2026-W47", "--timezone", "Europe/Berlin"]
@@ -34,6 +36,21 @@ def test_a_measure_prints_its_table(measure: str, form: str, url: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     (row,) = csv.DictReader(io.StringIO(done.stdout))
     assert (row["check_name"], row["n"]) == ("Checkout", "2" if measure == "elapsed" else "3")
+
+
+def test_the_script_of_times_has_them_without_what_is_excluded_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The columns of its file in the report."""
+    engine = empty_database(tmp_path)
+    record(engine, hourly(["pass", "fail", "pass"]))
+    span = Span(MONDAY, MONDAY + timedelta(hours=1))
+    add_exclusion(engine, span, reason="maintenance", who="ann@desk", now=lambda: MONDAY)
+
+    assert print_table("elapsed", "", [f"sqlite:///{tmp_path / 'history.db'}", *WINDOW]) == 0
+
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["n"], row["n_adjusted"], row["median_ms_adjusted"]) == ("2", "1", "1000")
 
 
 @pytest.mark.parametrize(
