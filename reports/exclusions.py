@@ -75,7 +75,7 @@ def adjust_locations(locations: pd.DataFrame, pairs: pd.DataFrame, left: pd.Data
 
 def adjust_elapsed(series: pd.DataFrame, left: History | None) -> pd.DataFrame:
     """`series` (with SERIES) plus n, median_ms and p95_ms `_adjusted`; `left`: `without_excluded`."""
-    samples = None if left is None else elapsed(left.sessions)
+    samples = None if left is None else elapsed(rated_sessions(left.sessions))
     return _beside(series, samples, SERIES, counts=["n"], measures=["median_ms", "p95_ms"])
 
 
