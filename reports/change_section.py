@@ -76,13 +76,16 @@ def change_section(report: Report) -> ChangeSection:
 def change_clause(report: Report) -> str:
     """What changed in a few words, such as "Login turned broken, 3 checks became slower"; empty without a change."""
     clauses = []
-    for kind in KINDS:
-        rows = report.changes[report.changes["kind"].eq(kind)].drop_duplicates("check_id")
-        if len(rows) == 1:
-            only = rows.iloc[0]
-            clauses.append(f"{check_name(only['check_name'], str(only['check_id'])).isolated} {_VERBS[kind]}")
-        elif len(rows):
-            clauses.append(f"{len(rows):,} checks {_plural_verb(kind)}")
+    changed = report.changes[["kind", "check_name", "check_id"]].drop_duplicates(["kind", "check_id"])
+    checks: dict[str, list[tuple[Any, Any]]] = {}
+    for kind, name, check_id in zip(*(changed[column] for column in changed), strict=True):
+        checks.setdefault(kind, []).append((name, check_id))
+    for kind in [kind for kind in KINDS if kind in checks]:
+        count, (name, check_id) = len(checks[kind]), checks[kind][0]
+        if count == 1:
+            clauses.append(f"{check_name(name, str(check_id)).isolated} {_VERBS[kind]}")
+        else:
+            clauses.append(f"{count:,} checks {_plural_verb(kind)}")
     return wording.listing(clauses) if clauses else ""
 
 

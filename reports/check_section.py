@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Any, Final
 
 import pandas as pd
@@ -65,10 +66,10 @@ def check_section(report: Report) -> CheckSection:
     failed, enough = ordered["incidents"].gt(0), ordered["rated"].ge(report.thresholds.min_runs)
     failing, fine, few = ordered[failed & enough], ordered[~failed & enough], ordered[~enough]
     lists = [failing.head(OPEN_ROWS + FOLDED_ROWS), fine.head(FOLDED_ROWS), few.head(FEW_ROWS)]
-    strips = _strips(report, pd.concat(lists), days)
-    shown, calm, seldom = (
-        [_row(report, check, strips[str(check.check_id)]) for check in one.itertuples()] for one in lists
-    )
+    drawn = pd.concat(lists)
+    strips = _strips(report, drawn, days)
+    rows = iter([_row(report, check, strips[str(check.check_id)]) for check in drawn.itertuples()])
+    shown, calm, seldom = (list(islice(rows, len(one))) for one in lists)
     return CheckSection(
         days=[(wording.DAYS[day.weekday()], day.day) for day in days],
         failing=shown[:OPEN_ROWS],

@@ -67,7 +67,7 @@ def _worst(checks: pd.DataFrame) -> list[str]:
     worst = worst_first(checks[checks["incidents"].gt(0)])
     if worst.empty:
         return []
-    row: Any = next(worst.itertuples())
+    row: Any = worst.iloc[0]
     name = check_name(row.check_name, row.check_id).text
     passed = wording.fraction(row.passed + row.degraded, row.rated)
     return [f"The lowest pass rate is that of {isolated(name)}, {passed}."]
@@ -77,7 +77,7 @@ def _flakiest(report: Report) -> list[str]:
     ranked = flakiest_first(report.check_location)
     if ranked.empty:
         return []
-    row: Any = next(ranked.itertuples())
+    row: Any = ranked.iloc[0]
     name = check_name(row.check_name, row.check_id).text
     rate = wording.fraction(row.flake_events, row.n)
     return [
